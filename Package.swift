@@ -1,0 +1,64 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+// The core (ApusGraph, ApusFormat, ApusRuntime, ApusC) also builds as Embedded Swift into libapus: see tools/build-libapus.
+// No target may use unsafeFlags: SwiftPM refuses version dependencies on packages that do.
+let package = Package(
+  name: "Apus",
+  products: [
+    .library(name: "Apus", targets: ["Apus"]),
+    .library(name: "ApusTraining", targets: ["ApusTraining"]),
+    .executable(name: "modelconv", targets: ["modelconv"]),
+    // The C ABI as an ordinary Swift dynamic library: for the C tests. Applications link the libapus of `make libapus`.
+    .library(name: "ApusC", type: .dynamic, targets: ["ApusC"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+  ],
+  targets: [
+    .systemLibrary(name: "CApus", path: "include"),
+    .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+    .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
+    .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+
+    .target(name: "CApusPlatform", linkerSettings: [.linkedLibrary("m"), .linkedLibrary("pthread")]),
+    .target(name: "CApusKernels", dependencies: ["CApusPlatform"], linkerSettings: [.linkedLibrary("m")]),
+    .target(name: "ApusGraph"),
+    .target(name: "ApusFormat", dependencies: ["ApusGraph", "CApusPlatform", "CZstd", "CXXHash"]),
+    .target(name: "ApusRuntime", dependencies: ["ApusGraph", "ApusFormat", "CApusKernels", "CApusPlatform"]),
+    .target(name: "ApusC", dependencies: ["ApusRuntime", "CApus"]),
+    .target(name: "Apus", dependencies: ["ApusRuntime"]),
+
+    .target(name: "CApusSchemaWriter"),
+    .target(
+      name: "ApusFormatWriter",
+      dependencies: [
+        "ApusGraph", "ApusFormat", "CApusSchemaWriter", "CZstd", "CXXHash",
+        .product(name: "Crypto", package: "swift-crypto"),
+      ]),
+    .target(
+      name: "ApusTraining",
+      dependencies: ["ApusGraph", "ApusRuntime", "CApusKernels", "CApusPlatform", "COpenBLAS", "CZlib"]),
+    .target(name: "ApusConvert", dependencies: ["Apus", "ApusGraph", "ApusFormatWriter"]),
+    .executableTarget(
+      name: "modelconv",
+      dependencies: [
+        "ApusConvert", "Apus", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+
+    .testTarget(name: "CApusPlatformTests", dependencies: ["CApusPlatform"]),
+    .testTarget(name: "CApusKernelsTests", dependencies: ["CApusKernels"]),
+    .testTarget(name: "ApusGraphTests", dependencies: ["ApusGraph"]),
+    .testTarget(name: "ApusFormatTests", dependencies: ["ApusFormat", "ApusFormatWriter"]),
+    .testTarget(name: "ApusRuntimeTests", dependencies: ["ApusRuntime", "ApusFormatWriter"]),
+    .testTarget(name: "ApusCTests", dependencies: ["ApusC", "ApusFormatWriter"]),
+    .testTarget(name: "ApusTests", dependencies: ["Apus", "ApusFormatWriter"]),
+    .testTarget(name: "ApusTrainingTests", dependencies: ["ApusTraining"]),
+    .testTarget(name: "ApusConvertTests", dependencies: ["ApusConvert", "ApusTraining"]),
+  ],
+  swiftLanguageModes: [.v6],
+  cLanguageStandard: .c17,
+  cxxLanguageStandard: .cxx17
+)

@@ -1,0 +1,45 @@
+// The unit of work that the compiler of programs emits and the executor runs: a kernel and its argument block.
+#ifndef APUSP_STEP_H
+#define APUSP_STEP_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// What went wrong inside a kernel, in numbers only: the executor's caller turns them into words, with the step's
+// operator and tensor names. `code` is a status number of include/apus.h, or 0.
+typedef struct apusp_fault {
+  int32_t code;
+  int32_t operand;   // which input of the operator held the offending value, or -1
+  int64_t position;  // flat index of the offending element
+  int64_t value;     // the offending value
+  int64_t lower;     // the accepted range, lower <= value < upper
+  int64_t upper;
+} apusp_fault;
+
+// What one thread brings along while it runs kernels.
+typedef struct apusp_worker {
+  void *scratch;         // 64-byte aligned, scratch_size bytes, planned before the run; contents undefined between steps
+  int64_t scratch_size;
+  int32_t index;         // 0 is the calling thread
+  apusp_fault fault;     // written by a kernel that returns a status other than 0
+} apusp_worker;
+
+// Does the units [begin, end) of a step. Units are independent: any split among threads gives the same bits.
+// Returns 0 or a status number. Never allocates, locks, or calls the system.
+typedef int32_t (*apusp_kernel)(const void *args, int64_t begin, int64_t end, apusp_worker *worker);
+
+typedef struct apusp_step {
+  apusp_kernel kernel;
+  const void *args;
+  int64_t units;  // all the work, in the kernel's own units
+  int64_t grain;  // fewest units worth giving to a thread; a step with units <= grain stays on the calling thread
+  int32_t node;   // index of the program's node, for profiles and errors
+} apusp_step;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,4 @@
+#ifndef APUS_H
+#define APUS_H
+#include <stdint.h>
+#endif
