@@ -2,6 +2,11 @@
 #ifndef APUSK_H
 #define APUSK_H
 
+#include "apusk_conv.h"
+#include "apusk_gemm.h"
+#include "apusk_level.h"
+#include "apusk_recurrent.h"
+#include "apusk_tail.h"
 #include "apusp_step.h"
 
 #endif

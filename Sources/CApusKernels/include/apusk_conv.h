@@ -1,0 +1,56 @@
+// Convolutions, fp32, channels-last. One dimension is two with height 1.
+//
+// y[b, oy, ox, g*(cout/groups) + j] = tail(sum over ky, kx, ci of
+//     x[b, oy*stride_h - pad_top + ky*dilation_h, ox*stride_w - pad_left + kx*dilation_w, g*(cin/groups) + ci]
+//     * w[g*(cout/groups) + j, ci, ky, kx])
+//
+// The sum is one chain of fused multiply-adds that starts at +0, in the order ky, kx, ci (ci fastest); a position
+// outside x contributes fma(+0, w, acc). This holds for every variant, so all of them agree bit by bit.
+#ifndef APUSK_CONV_H
+#define APUSK_CONV_H
+
+#include "apusk_gemm.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct apusk_conv2d_f32_args {
+  const float *x;           // [batch, ih, iw, cin], pixels x_pixel_stride floats apart
+  const float *w;           // packed by apusk_conv2d_f32_pack
+  float *y;                 // [batch, oh, ow, cout], pixels y_pixel_stride floats apart; may not overlap x
+  int64_t batch, ih, iw, cin, oh, ow, cout, groups;
+  int64_t kh, kw, stride_h, stride_w, dilation_h, dilation_w;
+  int64_t pad_top, pad_left;        // those at the end follow from oh and ow
+  int64_t x_pixel_stride, y_pixel_stride;
+  apusk_tail tail;                  // rows are output pixels, columns output channels; bias [cout]
+  // Written by apusk_conv2d_f32_plan.
+  int64_t rows_per_unit;
+  int64_t panels_per_unit;
+} apusk_conv2d_f32_args;
+
+typedef struct apusk_conv_kernels {
+  int32_t level;
+  const apusk_gemm_kernels *gemm;           // the panels that weights are packed into
+  apusp_kernel conv2d_f32;                  // any groups, through the micro-kernels of the matrix product
+  apusp_kernel conv2d_depthwise_f32;        // cin == groups
+} apusk_conv_kernels;
+
+const apusk_conv_kernels *apusk_conv_kernels_for(int32_t level);
+
+// Bytes of the packed weights; -1 if a size is not positive, groups do not divide the channels, or it overflows.
+// The packing depends on cin, cout, groups, kh, kw and the level only.
+int64_t apusk_conv2d_f32_packed_bytes(const apusk_conv_kernels *kernels, const apusk_conv2d_f32_args *args);
+
+// Packs ONNX weights [cout, cin/groups, kh, kw], dense, into `packed` (64-byte aligned).
+void apusk_conv2d_f32_pack(const apusk_conv_kernels *kernels, const apusk_conv2d_f32_args *args, const float *weights,
+                           float *packed);
+
+// Chooses the kernel by shape, cuts the work into units and fills `plan`; pointers may still be unset.
+// Returns 0, 100 for sizes that make no convolution, 301 for an overflow.
+int32_t apusk_conv2d_f32_plan(const apusk_conv_kernels *kernels, apusk_conv2d_f32_args *args, apusk_plan *plan);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
