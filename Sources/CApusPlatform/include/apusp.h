@@ -2,6 +2,16 @@
 #ifndef APUSP_H
 #define APUSP_H
 
+#include "apusp_clock.h"
+#include "apusp_cpu.h"
+#include "apusp_execute.h"
+#include "apusp_file.h"
+#include "apusp_fp.h"
+#include "apusp_memory.h"
+#include "apusp_mutex.h"
+#include "apusp_pool.h"
+#include "apusp_run_control.h"
+#include "apusp_status.h"
 #include "apusp_step.h"
 
 #endif

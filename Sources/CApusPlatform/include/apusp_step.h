@@ -25,6 +25,8 @@ typedef struct apusp_worker {
   int64_t scratch_size;
   int32_t index;         // 0 is the calling thread
   apusp_fault fault;     // written by a kernel that returns a status other than 0
+  int32_t status;        // the executor's own: what the failed kernel returned
+  int64_t failed_at;     // the executor's own: the first unit of the chunk that failed
 } apusp_worker;
 
 // Does the units [begin, end) of a step. Units are independent: any split among threads gives the same bits.
