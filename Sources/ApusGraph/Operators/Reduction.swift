@@ -1,0 +1,47 @@
+/// The axes that a reduction with the operand `axes` (its second) removes, ascending; nil while they are not known.
+///
+/// No axes mean all of them, or none with `noop_with_empty_axes`.
+public func reducedAxes(_ context: InferenceContext, rank: Int) throws(ApusError) -> [Int]? {
+  var axes: [Int] = []
+  if context.node.inputs.count > 1, context.node.inputs[1] >= 0 {
+    guard let integers = context.input(1)?.integers else { return nil }
+    for integer in integers {
+      let axis = try context.normalizedAxis(Int(integer), rank: rank, attribute: "axes")
+      if axes.contains(axis) { throw context.error("an axis is given twice", input: 1, actual: "\(integer)") }
+      axes.append(axis)
+    }
+  }
+  if axes.isEmpty, !context.attributes.flag("noop_with_empty_axes") { return Array(0..<rank) }
+  return axes.sorted()
+}
+
+extension OperatorSchema {
+  private static let reducible: TypeSet = [.floats, TypeSet(.int32, .int64, .uint32, .uint64)]
+
+  private static func reduction(_ name: Name, versions: [Int32]) -> OperatorSchema {
+    OperatorSchema(
+      name: name, versions: versions,
+      inputs: [Parameter("data", reducible), Parameter("axes", TypeSet(.int64), group: 2, .optional)],
+      outputs: [Parameter("reduced", reducible)],
+      attributes: [
+        AttributeSchema("keepdims", default: .int(1)), AttributeSchema("noop_with_empty_axes", default: .int(0)),
+      ]
+    ) { context throws(ApusError) in
+      let type = try context.elementType(0)
+      guard let shape = context.shape(0) else { return context.setOutput(0, type, nil) }
+      let keepsAxes = context.attributes.flag("keepdims")
+      guard let axes = try reducedAxes(context, rank: shape.rank) else {
+        let result = keepsAxes ? Shape(Array(repeating: Dimension.unknown, count: shape.rank)) : nil
+        return context.setOutput(0, type, result)
+      }
+      var result: [Dimension] = []
+      for axis in 0..<shape.rank {
+        if !axes.contains(axis) { result.append(shape[axis]) } else if keepsAxes { result.append(.known(1)) }
+      }
+      context.setOutput(0, type, Shape(result))
+    }
+  }
+
+  public static let reduceMean = reduction("ReduceMean", versions: [18])
+  public static let reduceSum = reduction("ReduceSum", versions: [13])
+}
