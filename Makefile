@@ -1,0 +1,46 @@
+# The front door. Every target installs what it misses (tools/install-deps) and can be repeated.
+
+SWIFT ?= swift
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help deps demo test libapus install bench hardening lint format schema clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+deps: ## Install the system packages (apt); done by the other targets, too
+	@tools/install-deps
+
+demo: deps ## Train LeNet on Fashion-MNIST, convert it, classify 10,000 images from C, compare
+	@tools/demo
+
+test: deps ## Run every test: Swift, C, linking, dependency, hardening (short)
+	@tools/run-tests
+
+libapus: deps ## Build libapus.so and libapus.a (need libc and libm alone) into build/
+	@tools/build-libapus
+
+install: libapus ## Install libapus, headers, pkg-config and CMake files under PREFIX=/usr/local
+	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' tools/install-libapus
+
+bench: libapus ## Measure Apus beside ONNX Runtime; tables into build/bench/
+	@tools/install-deps bench
+	@Benchmarks/run
+
+hardening: deps ## Hostile files under AddressSanitizer: every flip, every cut, 100,000 sealed mutations
+	@tools/hardening/run long
+
+lint: deps ## Check formatting and the laws of the core
+	@tools/lint
+
+format: ## Rewrite the Swift sources in the committed style
+	@git ls-files -z --cached --others --exclude-standard -- '*.swift' \
+	  | xargs -0 $(SWIFT) format --in-place --parallel --configuration .swift-format
+
+schema: deps ## Generate the FlatBuffers builder from schemas/apus.fbs again
+	@tools/generate-schema
+
+clean: ## Remove what was built
+	rm -rf .build .build-* build examples/swift/.build
