@@ -40,7 +40,7 @@ format: ## Rewrite the Swift sources in the committed style
 	  | xargs -0 $(SWIFT) format --in-place --parallel --configuration .swift-format
 
 schema: deps ## Generate the FlatBuffers builder from schemas/apus.fbs again
-	@tools/generate-schema
+	@tools/regenerate-schema
 
 clean: ## Remove what was built
 	rm -rf .build .build-* build examples/swift/.build
