@@ -61,8 +61,9 @@ def measure(name, stem, model, batch, threads, seconds):
 
 
 def table(rows):
-    lines = ["| model | batch | threads | Apus median | min | ORT median | min | Apus/ORT median | min | floor | Apus min/floor |",
-             "|---|---|---|---|---|---|---|---|---|---|---|"]
+    columns = ["model", "batch", "threads", "Apus median", "min", "ORT median", "min", "Apus/ORT median", "min", "floor",
+               "Apus min/floor"]
+    lines = ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
     for r in rows:
         a, o, floor = r["apus"], r["ort"], r["floor_microseconds"]
         lines.append(f"| {r['model']} | {r['batch']} | {r['threads']} "
@@ -99,27 +100,24 @@ def main():
                 if not row["difference"] < TOLERANCE:
                     sys.exit(f"bench: the outputs differ by {row['difference']:.3g}, less than {TOLERANCE} was promised")
     first = rows[0]
-    text = "\n".join([
-        f"Microseconds of one run; ratios below 1 mean that Apus is faster. {cpu_name()}, {first['kernels']} kernels; "
-        f"ONNX Runtime {first['ort_version']}, onnx {to_onnx.onnx.__version__}, numpy {np.__version__}.",
-        "",
-        table(rows),
-        "",
-        "How: one process a row, pinned to as many CPUs as threads. Both runtimes are called from C (`apus_session_run`, `Run` of",
-        "ONNX Runtime's C API) with input and output in the caller's memory; each call is timed on its own with the monotonic",
-        "clock. They take turns in rounds of a few milliseconds with a pause in between, so that both see the same machine.",
-        "ONNX Runtime: CPU provider, all graph optimizations, sequential execution, intra-op threads as stated, its own defaults",
-        "otherwise. Both compute the same outputs: the largest difference over all rows was "
-        f"{max(r['difference'] for r in rows):.1e}.",
-        f"Floor: the larger of operations / peak ({first['peak_name']}, {first['peak_flops'] / 1e9:.0f} GFLOP/s on one thread in this "
-        "run) and weight bytes / read",
-        "bandwidth of the cache level that holds them; with two threads both are doubled.",
-        "",
-    ])
+    difference = max(r["difference"] for r in rows)
+    text = f"""\
+Microseconds of one run; ratios below 1 mean that Apus is faster. {cpu_name()}, {first['kernels']} kernels;
+ONNX Runtime {first['ort_version']}, onnx {to_onnx.onnx.__version__}, numpy {np.__version__}.
+
+{table(rows)}
+
+How: one process a row, pinned to as many CPUs as threads. Both runtimes are called from C (`apus_session_run`; `Run` of
+ONNX Runtime's C API) with input and output in the caller's memory; each call is timed on its own with the monotonic
+clock. They take turns in rounds of a few milliseconds with a pause in between, so that both see the same machine.
+ONNX Runtime: CPU provider, all graph optimizations, sequential execution, intra-op threads as stated, its own defaults
+otherwise. Both compute the same outputs: the largest difference over all rows was {difference:.1e}.
+Floor: the larger of operations / peak ({first['peak_name']}, {first['peak_flops'] / 1e9:.0f} GFLOP/s on one thread in this
+run) and weight bytes / read bandwidth of the cache level that holds them; with two threads both are doubled.
+"""
     (OUTPUT / "results.json").write_text(json.dumps(rows, indent=2) + "\n")
     (OUTPUT / "results.md").write_text(text)
-    print()
-    print(text)
+    print("\n" + text)
     print(f"Written: {OUTPUT.relative_to(ROOT)}/results.md and results.json")
 
 

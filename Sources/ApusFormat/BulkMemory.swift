@@ -15,7 +15,11 @@ public final class BulkMemory: @unchecked Sendable {
   public init(hooks: apusp_memory_hooks? = nil, limit: UInt64 = .max) throws(ApusError) {
     var created: OpaquePointer?
     let status: Int32
-    if var hooks { status = apusp_memory_create(&hooks, limit, &created) } else { status = apusp_memory_create(nil, limit, &created) }
+    if var hooks {
+      status = apusp_memory_create(&hooks, limit, &created)
+    } else {
+      status = apusp_memory_create(nil, limit, &created)
+    }
     guard status == 0, let created else {
       throw ApusError(ApusError.Status(rawValue: status) ?? .internal, "can not set up bulk memory")
     }

@@ -86,7 +86,11 @@ extension OperatorSchema {
     var (inputProduct, outputProduct) = (1, 1)
     var symbols: [Dimension] = []
     for dimension in input.dimensions {
-      if let value = dimension.value { inputProduct = try inputProduct.checkedMultiplied(by: value) } else { symbols.append(dimension) }
+      if let value = dimension.value {
+        inputProduct = try inputProduct.checkedMultiplied(by: value)
+      } else {
+        symbols.append(dimension)
+      }
     }
     var isExact = true
     for (axis, dimension) in result.enumerated() where axis != open {
