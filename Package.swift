@@ -38,10 +38,11 @@ let package = Package(
         "ApusGraph", "ApusFormat", "CApusSchemaWriter", "CZstd", "CXXHash",
         .product(name: "Crypto", package: "swift-crypto"),
       ]),
+    .target(name: "ApusSafetensors", dependencies: ["ApusGraph"]),
     .target(
       name: "ApusTraining",
-      dependencies: ["ApusGraph", "ApusRuntime", "CApusKernels", "CApusPlatform", "COpenBLAS", "CZlib"]),
-    .target(name: "ApusConvert", dependencies: ["Apus", "ApusGraph", "ApusFormatWriter"]),
+      dependencies: ["ApusGraph", "ApusRuntime", "ApusSafetensors", "CApusKernels", "CApusPlatform", "COpenBLAS", "CZlib"]),
+    .target(name: "ApusConvert", dependencies: ["Apus", "ApusGraph", "ApusFormatWriter", "ApusSafetensors", "CZlib"]),
     .executableTarget(
       name: "modelconv",
       dependencies: [
@@ -55,6 +56,7 @@ let package = Package(
     .testTarget(name: "ApusRuntimeTests", dependencies: ["ApusRuntime", "ApusFormatWriter"]),
     .testTarget(name: "ApusCTests", dependencies: ["ApusC", "ApusFormatWriter"]),
     .testTarget(name: "ApusTests", dependencies: ["Apus", "ApusFormatWriter"]),
+    .testTarget(name: "ApusSafetensorsTests", dependencies: ["ApusSafetensors"]),
     .testTarget(name: "ApusTrainingTests", dependencies: ["ApusTraining"]),
     .testTarget(name: "ApusConvertTests", dependencies: ["ApusConvert", "ApusTraining"]),
   ],
