@@ -41,7 +41,8 @@ let package = Package(
     .target(name: "ApusSafetensors", dependencies: ["ApusGraph"]),
     .target(
       name: "ApusTraining",
-      dependencies: ["ApusGraph", "ApusRuntime", "ApusSafetensors", "CApusKernels", "CApusPlatform", "COpenBLAS", "CZlib"]),
+      dependencies: ["ApusGraph", "ApusRuntime", "ApusSafetensors", "CApusKernels", "CApusPlatform", "COpenBLAS", "CZlib"],
+      exclude: ["Export/GRAPH_JSON.md"]),
     .target(name: "ApusConvert", dependencies: ["Apus", "ApusGraph", "ApusFormatWriter", "ApusSafetensors", "CZlib"]),
     .executableTarget(
       name: "modelconv",
