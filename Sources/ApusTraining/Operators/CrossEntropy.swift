@@ -6,7 +6,7 @@ extension Operator {
   ///
   /// With the attribute label_smoothing s the wanted distribution is 1 - s + s / C for the class and s / C for the others
   /// (Szegedy et al. 2016).
-  static let softmaxCrossEntropyLoss = Operator("SoftmaxCrossEntropyLoss", 13) { (call) throws(ApusError) in
+  static let softmaxCrossEntropyLoss = Operator("SoftmaxCrossEntropyLoss", 13, trainingAttributes: ["label_smoothing"]) { (call) throws(ApusError) in
     let scores = try call.tensor(0)
     let labels = call.integers(1) ?? []
     guard scores.rank == 2, scores.shape[0] == labels.count, scores.count > 0 else {
