@@ -1,11 +1,19 @@
-// Umbrella header of CApusKernels: leaf kernels, their argument blocks and the table for each instruction set.
+// Umbrella header of CApusKernels: leaf kernels, their argument blocks and the plan that each makes for a step.
 #ifndef APUSK_H
 #define APUSK_H
 
+#include "apusk_cast.h"
 #include "apusk_conv.h"
+#include "apusk_element_type.h"
+#include "apusk_elementwise.h"
 #include "apusk_gemm.h"
 #include "apusk_level.h"
+#include "apusk_math.h"
+#include "apusk_movement.h"
+#include "apusk_pool.h"
 #include "apusk_recurrent.h"
+#include "apusk_reduce.h"
+#include "apusk_softmax.h"
 #include "apusk_tail.h"
 #include "apusp_step.h"
 

@@ -1,4 +1,13 @@
 // Instruction set levels, and the plan that a kernel family makes for a step.
+//
+// Rules of all kernels:
+// - A kernel does the units [begin, end) of its work, 0 <= begin <= end <= units. Units are independent: any split among
+//   any number of threads gives the same bits.
+// - Every level gives the bits of the portable one, except for the sign and payload of NaN results, which are not
+//   promised (whether a result is NaN is).
+// - Floating point: round to nearest even, subnormal numbers kept, no contraction. The caller sets this mode.
+// - Sizes were checked before: products of them fit int64_t. Pointers are aligned for their element type, no more is
+//   needed. Where there is nothing to do, nothing is read or written.
 #ifndef APUSK_LEVEL_H
 #define APUSK_LEVEL_H
 
@@ -19,6 +28,9 @@ typedef struct apusk_plan {
   int64_t grain;          // fewest units worth giving to a thread
   int64_t scratch_bytes;  // what each worker's scratch must hold at least
 } apusk_plan;
+
+// Most dimensions of a strided argument block, after neighbours that can be walked as one were merged.
+#define APUSK_MAX_RANK 8
 
 #ifdef __cplusplus
 }
