@@ -18,6 +18,11 @@ public indirect enum JSONValue: Equatable, Sendable {
     return .number(value)
   }
 
+  /// The same for a float32, in the shortest decimal that reads back to it.
+  public static func float(_ value: Float) -> JSONValue {
+    value.isFinite ? .number(Double("\(value)") ?? Double(value)) : .float(Double(value))
+  }
+
   /// The member of an object; nil where this is no object or has no such key. Keys are compared as bytes.
   public subscript(key: String) -> JSONValue? {
     guard case .object(let members) = self else { return nil }

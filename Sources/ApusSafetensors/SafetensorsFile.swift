@@ -28,20 +28,20 @@ public final class SafetensorsFile: Sendable {
   public let entries: [SafetensorsEntry]
   // `Name`, because two keys of different bytes may be equal as `String`.
   private let indexOfName: [Name: Int]
-  private let source: CheckpointBytes
+  private let source: FileBytes
 
   /// - Throws: `fileNotFound` or `inputOutput` where it can't be read, `truncated` or `malformed` where it breaks the format.
   public convenience init(path: String) throws(ApusError) {
-    try self.init(source: CheckpointBytes(path: path), path: path)
+    try self.init(source: FileBytes(path: path), path: path)
   }
 
   /// Reads from memory.
   /// - Parameter name: what errors call the file.
   public convenience init(bytes: [UInt8], name: String = "") throws(ApusError) {
-    try self.init(source: CheckpointBytes(bytes), path: name)
+    try self.init(source: FileBytes(bytes), path: name)
   }
 
-  private init(source: CheckpointBytes, path: String) throws(ApusError) {
+  private init(source: FileBytes, path: String) throws(ApusError) {
     do {
       let header = try SafetensorsHeader(reading: source)
       metadata = header.metadata

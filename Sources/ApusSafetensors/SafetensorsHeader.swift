@@ -7,7 +7,7 @@ struct SafetensorsHeader {
   var metadata: [JSONMember] = []
   var entries: [SafetensorsEntry] = []
 
-  init(reading source: CheckpointBytes) throws(ApusError) {
+  init(reading source: FileBytes) throws(ApusError) {
     guard source.byteCount >= 8 else {
       throw ApusError(
         .truncated, "not a safetensors file: too short for a header length", expected: "8 bytes", actual: "\(source.byteCount)")

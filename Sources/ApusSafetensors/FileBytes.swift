@@ -1,22 +1,22 @@
 import ApusGraph
 import Foundation
 
-/// The bytes of a checkpoint: a file that is read where it is asked, or memory.
-final class CheckpointBytes: Sendable {
+/// The bytes of a file, read where they are wanted, or of memory.
+package final class FileBytes: Sendable {
   private enum Storage: Sendable {
     case descriptor(Int32)
     case memory([UInt8])
   }
 
   private let storage: Storage
-  let byteCount: UInt64
+  package let byteCount: UInt64
 
-  init(_ bytes: [UInt8]) {
+  package init(_ bytes: [UInt8]) {
     storage = .memory(bytes)
     byteCount = UInt64(bytes.count)
   }
 
-  init(path: String) throws(ApusError) {
+  package init(path: String) throws(ApusError) {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else {
       throw ApusError(
@@ -36,7 +36,7 @@ final class CheckpointBytes: Sendable {
   }
 
   /// - Throws: `truncated` where fewer bytes are there, `inputOutput` where the system can't read them.
-  func read(at offset: UInt64, count: Int) throws(ApusError) -> [UInt8] {
+  package func read(at offset: UInt64, count: Int) throws(ApusError) -> [UInt8] {
     guard count >= 0, offset <= byteCount, UInt64(count) <= byteCount - offset else {
       throw ApusError(.truncated, "the file ends too early", fileOffset: offset)
     }
