@@ -19,7 +19,7 @@ public indirect enum JSONValue: Equatable, Sendable {
   }
 
   /// The same for a float32, in the shortest decimal that reads back to it.
-  public static func float(_ value: Float) -> JSONValue {
+  public static func float32(_ value: Float) -> JSONValue {
     value.isFinite ? .number(Double("\(value)") ?? Double(value)) : .float(Double(value))
   }
 

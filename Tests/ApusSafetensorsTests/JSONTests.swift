@@ -29,9 +29,12 @@ import Testing
     #expect(JSONValue.float(.nan).floatValue?.isNaN == true)
     #expect(JSONValue("nan").floatValue == nil)
     for value: Float in [0.1, .leastNonzeroMagnitude, .greatestFiniteMagnitude, -0.0] {
-      let text = JSONValue.float(Double(value)).serialized()
-      #expect(try JSONValue(parsing: text).floatValue.map { Float($0).bitPattern } == value.bitPattern)
+      for json in [JSONValue.float(Double(value)), .float32(value)] {
+        #expect(try JSONValue(parsing: json.serialized()).floatValue.map { Float($0).bitPattern } == value.bitPattern)
+      }
     }
+    #expect(JSONValue.float32(0.1).serialized() == "0.1")
+    #expect(JSONValue.float32(-.infinity) == "-Infinity")
   }
 
   @Test func escapesAndSurrogatesAreRead() throws {
