@@ -300,8 +300,8 @@ APUS_API void apus_limits_init(apus_limits *limits, size_t size);
  * whose call is under way. */
 typedef void (*apus_log_fn)(void *user, int32_t level, const char *line);
 
-/* Tells that Apus no longer needs `memory` (what was passed in, NULL for callbacks without memory). Called exactly once, on
- * the thread of the call that lets go of it. It may free `memory`; it must not call Apus. */
+/* Tells that Apus no longer needs `memory` (what was passed in; NULL where there is none). Called exactly once, on the thread
+ * of the call that lets go of it. It may free `memory`; it must not call Apus. */
 typedef void (*apus_release_fn)(void *user, const void *memory);
 
 /* ============================================================ Loading models */
@@ -326,7 +326,8 @@ APUS_API void apus_load_options_init(apus_load_options *options, size_t size);
  * Statuses: all of 3xx, 4xx and 5xx, with place, operator and tensor in `error`; APUS_ERROR_UNKNOWN_NAME and
  * APUS_ERROR_UNSUPPORTED for options->cpu or APUS_CPU. */
 
-/* From a file, which is read whole and closed. `path` is UTF-8. */
+/* From a file, which stays open until the model is gone: its segments are read when they are first needed, and checked then.
+ * A file that changes meanwhile gives an error, not wrong results. Pipes are read to their end. `path` is UTF-8. */
 APUS_API int32_t apus_model_load_path(const char *path, const apus_load_options *options, apus_model **model, apus_error *error);
 
 /* From a file that stays mapped until the model is gone: large raw segments are used in place, shared between processes, and
@@ -345,16 +346,18 @@ APUS_API int32_t apus_model_load_copy(const void *bytes, uint64_t size, const ap
 APUS_API int32_t apus_model_load_borrowed(const void *bytes, uint64_t size, apus_release_fn release, void *user,
                                           const apus_load_options *options, apus_model **model, apus_error *error);
 
-/* From a file descriptor: a file from its current place on, or a pipe or socket. Reads forward and stops right behind the model,
- * so that other data may follow. Blocks until the bytes are there. The descriptor stays the caller's. */
-APUS_API int32_t apus_model_load_fd(int32_t descriptor, const apus_load_options *options, apus_model **model,
-                                    apus_error *error);
+/* From an open file: a model that begins at `offset` and is `length` bytes long (0: to the end of the file). Reads at places, so
+ * the descriptor's own place does not matter and does not move. A pipe or socket is read from where it stands to its end, and has
+ * offset and length 0. The descriptor is duplicated: the caller may close his at once. */
+APUS_API int32_t apus_model_load_fd(int32_t descriptor, uint64_t offset, uint64_t length, const apus_load_options *options,
+                                    apus_model **model, apus_error *error);
 
 /* Puts up to `size` > 0 bytes, those that follow what it gave before, into `buffer`. Returns how many, 0 at the end, or a
  * negative number for a failure, which becomes APUS_ERROR_IO with the number in `actual`. */
 typedef int64_t (*apus_read_fn)(void *user, void *buffer, uint64_t size);
 
-/* From a stream. `read` is called on this thread, until this function returns; it may use other handles of Apus. */
+/* From a stream, which is read to its end. `read` is called on this thread, until this function returns; it may use other
+ * handles of Apus. */
 APUS_API int32_t apus_model_load_stream(apus_read_fn read, void *user, const apus_load_options *options, apus_model **model,
                                         apus_error *error);
 
@@ -362,9 +365,11 @@ APUS_API int32_t apus_model_load_stream(apus_read_fn read, void *user, const apu
  * same place gives the same bytes. */
 typedef int64_t (*apus_read_at_fn)(void *user, void *buffer, uint64_t size, uint64_t offset);
 
-/* From anything with places, `size` bytes long. `read_at` is called on this thread, until this function returns; it may use
- * other handles of Apus. */
-APUS_API int32_t apus_model_load_positioned(apus_read_at_fn read_at, void *user, uint64_t size,
+/* From anything with places, `size` bytes long. `read_at` is called by this function and, for segments that are needed later, by
+ * apus_session_prepare and apus_model_self_test, on their threads, one call at a time; it may use other handles of
+ * Apus. `release` (may be NULL) is called as release(user, NULL), exactly once for each call of this function: before it
+ * returns if it fails, or else when the model is gone. */
+APUS_API int32_t apus_model_load_positioned(apus_read_at_fn read_at, uint64_t size, apus_release_fn release, void *user,
                                             const apus_load_options *options, apus_model **model, apus_error *error);
 
 /* Adds or takes away a reference. The last release frees the model as soon as no session uses it. NULL and dead handles
@@ -380,9 +385,9 @@ APUS_API void apus_model_release(apus_model *model);
 typedef struct apus_model_info {
   uint64_t struct_size;
   uint8_t model_id[32];       /* SHA-256 over the graph and the decoded weights, whatever the file's compression */
-  uint32_t input_count;       /* what a caller feeds */
-  uint32_t output_count;      /* what a caller gets */
-  uint32_t state_count;       /* what sessions carry from run to run */
+  uint32_t input_count;       /* those of states included */
+  uint32_t output_count;      /* those of states included */
+  uint32_t state_count;       /* what sessions carry from run to run: see apus_model_state */
   uint32_t metadata_count;    /* keys with values */
   uint32_t operator_count;    /* kinds of operators: see apus_model_operator */
   uint32_t test_vector_count; /* for apus_model_self_test */
@@ -410,20 +415,32 @@ typedef struct apus_dimension {
   int64_t multiple;   /* and a multiple of this */
 } apus_dimension;
 
-/* An input, output or state. */
+/* An input or output. */
 typedef struct apus_tensor_info {
   uint64_t struct_size;
   const char *name;
   int32_t element_type;             /* APUS_TYPE_* */
   int32_t rank;                     /* or APUS_RANK_UNKNOWN */
   const apus_dimension *dimensions; /* `rank` of them; NULL where there is none */
+  int32_t state;                    /* the state that it belongs to: the session keeps it, nobody binds it; else -1 */
+  int32_t reserved;
 } apus_tensor_info;
 
 APUS_API void apus_tensor_info_init(apus_tensor_info *info, size_t size);
 
 APUS_API int32_t apus_model_input(const apus_model *model, uint32_t index, apus_tensor_info *info, apus_error *error);
 APUS_API int32_t apus_model_output(const apus_model *model, uint32_t index, apus_tensor_info *info, apus_error *error);
-APUS_API int32_t apus_model_state(const apus_model *model, uint32_t index, apus_tensor_info *info, apus_error *error);
+
+/* What a session carries from run to run: the output of a run becomes the input of the next. */
+typedef struct apus_state_info {
+  uint64_t struct_size;
+  const char *name;
+  uint32_t input; /* indices for apus_model_input and apus_model_output */
+  uint32_t output;
+} apus_state_info;
+
+APUS_API void apus_state_info_init(apus_state_info *info, size_t size);
+APUS_API int32_t apus_model_state(const apus_model *model, uint32_t index, apus_state_info *info, apus_error *error);
 
 /* The index of the input or output called `name`, compared byte by byte. APUS_ERROR_UNKNOWN_NAME: none is. */
 APUS_API int32_t apus_model_find_input(const apus_model *model, const char *name, uint32_t *index, apus_error *error);
@@ -448,13 +465,16 @@ typedef struct apus_operator_info {
 APUS_API void apus_operator_info_init(apus_operator_info *info, size_t size);
 APUS_API int32_t apus_model_operator(const apus_model *model, uint32_t index, apus_operator_info *info, apus_error *error);
 
-/* What a session takes, in bytes of bulk memory. */
+/* What a session and its model take, in bytes of bulk memory. */
 typedef struct apus_memory_info {
   uint64_t struct_size;
-  uint64_t arena_bytes;   /* all intermediate values and session-owned inputs and outputs, of each session */
-  uint64_t scratch_bytes; /* work space of all threads, of each session */
-  uint64_t packed_bytes;  /* weights in this CPU's order: once for all sessions of the model */
-  uint64_t total_bytes;   /* of one session: the sum */
+  uint64_t arena_bytes;    /* each session: intermediate values */
+  uint64_t scratch_bytes;  /* each session: work space of all threads */
+  uint64_t control_bytes;  /* each session: steps, argument blocks and tables */
+  uint64_t port_bytes;     /* each session: its own memory of inputs and outputs, little used where buffers are bound */
+  uint64_t session_bytes;  /* each session: the sum of the four */
+  uint64_t packed_bytes;   /* once for all sessions of the model: weights in this CPU's order */
+  uint64_t constant_bytes; /* once for all sessions of the model: weights in their own order */
 } apus_memory_info;
 
 APUS_API void apus_memory_info_init(apus_memory_info *info, size_t size);
@@ -545,8 +565,8 @@ APUS_API int32_t apus_session_destroy(apus_session *session, apus_error *error);
 
 /* Fixes the shapes of all inputs, in order; plans and allocates everything that runs need, packs the weights that this CPU wants
  * packed, and sets states to their initial values. May be called again with other shapes: buffers bound before stay bound if
- * they still fit, otherwise they are released. On failure the session is not prepared. `shapes` may be NULL
- * with count 0 where every input's shape is fixed. [one]
+ * they still fit, otherwise they are released. After an error of the shapes the session is as it was; after any other it is not
+ * prepared. `shapes` may be NULL with count 0 where every input's shape is fixed. [one]
  * APUS_ERROR_SHAPE_MISMATCH: not one shape for each input, or an extent that its dimension does not allow (see apus_dimension).
  * APUS_ERROR_SHAPE_INFERENCE: no run is possible with these shapes. APUS_ERROR_OUT_OF_MEMORY, APUS_ERROR_LIMIT_EXCEEDED;
  * 4xx: a segment of the file that is read now for the first time is damaged. */
@@ -576,7 +596,7 @@ APUS_API int32_t apus_session_inspect(apus_session *session, apus_session_info *
 /* Bytes of an input as prepared. */
 APUS_API int32_t apus_session_input_size(apus_session *session, uint32_t index, uint64_t *size, apus_error *error);
 
-/* Bytes of an output: before a run the capacity that a buffer needs, after a run what the run wrote. */
+/* Bytes of an output: before a run the capacity that a buffer needs, after it what the run wrote. */
 APUS_API int32_t apus_session_output_size(apus_session *session, uint32_t index, uint64_t *size, apus_error *error);
 
 /* The extents of an output: as planned before a run, actual after it. Sets *rank, and writes the extents if `capacity` is at
@@ -637,38 +657,42 @@ APUS_API int32_t apus_session_cancel(apus_session *session, uint32_t *was_runnin
 /* Sets all states to their initial values: the next run starts a new sequence. [one] APUS_ERROR_NOT_PREPARED. */
 APUS_API int32_t apus_session_reset(apus_session *session, apus_error *error);
 
-/* What one step of the last run took. */
+/* What a node took in the last run. */
 typedef struct apus_profile_entry {
   uint64_t struct_size;
-  const char *node;          /* the node's name with its operator: "conv1 (ai.onnx.Conv-22)"; lives until the next prepare */
-  const char *operator_kind; /* "Conv"; of a fused step, the operator it began with; lives as long */
+  const char *node;          /* with what was fused into it: "conv1 (ai.onnx.Conv-22) + relu" */
+  const char *operator_kind; /* "Conv"; "Copy" for what copies outputs and states at the end */
   uint64_t nanoseconds;
-  uint64_t flops; /* floating-point or integer operations, a multiply-add counted as two; 0: not known */
+  uint32_t step_count; /* that the node became */
+  uint32_t reserved;
 } apus_profile_entry;
 
 APUS_API void apus_profile_entry_init(apus_profile_entry *entry, size_t size);
 
-/* Sets *count to the steps of the last run; 0 without a run or without apus_session_options.profile. [one] */
+/* Sets *count to the entries of the last run; 0 before prepare or without apus_session_options.profile. [one] */
 APUS_API int32_t apus_session_profile_count(apus_session *session, uint32_t *count, apus_error *error);
 
-/* The steps in the order in which they run. [one] APUS_ERROR_INDEX_OUT_OF_RANGE. */
+/* The nodes in the order in which they run. Strings live until the next prepare or destroy.
+ * [one] APUS_ERROR_INDEX_OUT_OF_RANGE. */
 APUS_API int32_t apus_session_profile(apus_session *session, uint32_t index, apus_profile_entry *entry, apus_error *error);
 
 /* ============================================================ Self test */
 
 typedef struct apus_self_test_info {
   uint64_t struct_size;
-  uint32_t vector_count;      /* test vectors in the file */
-  uint32_t passed_count;      /* those whose outputs are all within the vector's tolerance */
-  double largest_difference;  /* |actual - expected| over all elements of all outputs */
+  uint32_t vector_count;        /* test vectors in the file */
+  uint32_t output_count;        /* outputs compared */
+  uint32_t failed_output_count; /* those with an element outside of its vector's tolerance */
+  uint32_t reserved;
+  double largest_difference; /* |actual - expected| over all elements of all outputs */
 } apus_self_test_info;
 
 APUS_API void apus_self_test_info_init(apus_self_test_info *info, size_t size);
 
 /* Runs the model on the inputs that its file holds and compares the outputs with those that the model's source gave. `pool` and
  * `info` may be NULL; `info` is written on APUS_ERROR_SELF_TEST_FAILED, too. [any] Takes the memory of one session meanwhile.
- * APUS_ERROR_SELF_TEST_FAILED: the error names the output and the first element that differs. A model without test vectors
- * passes with vector_count 0. */
+ * APUS_ERROR_SELF_TEST_FAILED: the error names the vector and the output. A model without test vectors passes, with
+ * vector_count 0. */
 APUS_API int32_t apus_model_self_test(apus_model *model, apus_pool *pool, apus_self_test_info *info, apus_error *error);
 
 #ifdef __cplusplus
