@@ -15,7 +15,7 @@ extension WindowGeometry {
             let target = row + y * outputWidth
             for x in 0..<valid.lowerBound { target[x] = 0 }
             if strideX == 1 {
-              for x in valid { target[x] = source[x] }
+              (target + valid.lowerBound).update(from: source + valid.lowerBound, count: valid.count)
             } else {
               for x in valid { target[x] = source[x &* strideX] }
             }

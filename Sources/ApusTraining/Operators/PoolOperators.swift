@@ -149,22 +149,57 @@ extension WindowGeometry {
     }
   }
 
-  /// The commonest window, 2 x 2 with stride 2, without branches.
+  /// The commonest window, 2 x 2 with stride 2, without branches: which element is largest can not be predicted.
   private func maximumOfSquares(
     _ plane: UnsafePointer<Float>, _ output: UnsafeMutablePointer<Float>, _ indices: UnsafeMutablePointer<Int32>
   ) {
     for y in 0..<outputHeight {
-      let first = y &* 2 &* width
-      for x in 0..<outputWidth {
-        let a = first &+ 2 &* x
-        let c = a &+ width
-        let upper = plane[a &+ 1] > plane[a] ? a &+ 1 : a
-        let lower = plane[c &+ 1] > plane[c] ? c &+ 1 : c
-        let winner = plane[lower] > plane[upper] ? lower : upper
-        output[y &* outputWidth &+ x] = plane[winner]
-        indices[y &* outputWidth &+ x] = Int32(truncatingIfNeeded: winner)
+      let upper = y &* 2 &* width
+      let (target, winners) = (output + y &* outputWidth, indices + y &* outputWidth)
+      guard outputWidth >= 4 else {
+        for x in 0..<outputWidth { squareMaximum(plane, upper &+ 2 &* x, target + x, winners + x) }
+        continue
+      }
+      var x = 0
+      while x < outputWidth {
+        // The last four may overlap the ones before, whose results they repeat.
+        let at = min(x, outputWidth &- 4)
+        let place = upper &+ 2 &* at
+        let rows = UnsafeRawPointer(plane + place)
+        let first = rows.loadUnaligned(as: SIMD8<Float>.self)
+        let second = rows.loadUnaligned(fromByteOffset: width &* 4, as: SIMD8<Float>.self)
+        let places = SIMD4<Int32>(0, 2, 4, 6) &+ Int32(truncatingIfNeeded: place)
+        let below = places &+ Int32(truncatingIfNeeded: width)
+        var best = first.evenHalf
+        var winner = places
+        Self.keepLarger(first.oddHalf, places &+ 1, &best, &winner)
+        Self.keepLarger(second.evenHalf, below, &best, &winner)
+        Self.keepLarger(second.oddHalf, below &+ 1, &best, &winner)
+        UnsafeMutableRawPointer(target + at).storeBytes(of: best, as: SIMD4<Float>.self)
+        UnsafeMutableRawPointer(winners + at).storeBytes(of: winner, as: SIMD4<Int32>.self)
+        x &+= 4
       }
     }
+  }
+
+  @inline(__always)
+  private static func keepLarger(
+    _ candidate: SIMD4<Float>, _ index: SIMD4<Int32>, _ best: inout SIMD4<Float>, _ winner: inout SIMD4<Int32>
+  ) {
+    let isLarger = candidate .> best
+    best.replace(with: candidate, where: isLarger)
+    winner.replace(with: index, where: isLarger)
+  }
+
+  private func squareMaximum(
+    _ plane: UnsafePointer<Float>, _ place: Int, _ output: UnsafeMutablePointer<Float>, _ index: UnsafeMutablePointer<Int32>
+  ) {
+    var winner = place
+    if plane[place &+ 1] > plane[winner] { winner = place &+ 1 }
+    if plane[place &+ width] > plane[winner] { winner = place &+ width }
+    if plane[place &+ width &+ 1] > plane[winner] { winner = place &+ width &+ 1 }
+    output.pointee = plane[winner]
+    index.pointee = Int32(truncatingIfNeeded: winner)
   }
 
   /// Calls `body` with each pair of an input and an output element of a plane that a mean connects, and the mean's factor.
