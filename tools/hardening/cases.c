@@ -158,6 +158,11 @@ static void make_sealed(case_maker *m, uint64_t seed, bytes *file) {
   }
 }
 
+void case_make_resealed(case_maker *m, bytes *file) {
+  const assembly how = {.place_segments = 1, .seal_segments = 1};
+  container_assemble(file, &m->parts, &how);
+}
+
 void case_make(case_maker *m, case_kind kind, uint64_t number, bytes *file) {
   switch (kind) {
     case CASE_FLIP: {

@@ -220,6 +220,25 @@ static int all_cases(case_maker *maker, case_kind kind, uint64_t sealed, const t
   return failures;
 }
 
+// Whether the good file works, taken as it is and sealed anew.
+static int good_files_work(case_maker *maker, trial_result *original) {
+  trial_result *resealed = malloc(sizeof *resealed);
+  bytes file = {0};
+  if (resealed == NULL) {
+    fail("out of memory");
+  }
+  trial_run(maker->good, maker->good_size, original);
+  case_make_resealed(maker, &file);
+  trial_run(file.data, file.size, resealed);
+  const int works = original->status == 0 && original->output_bytes > 0 && resealed->status == 0 && equal(original, resealed);
+  if (!works) {
+    fprintf(stderr, "hardening: the good file gives status %d, sealed anew %d\n", original->status, resealed->status);
+  }
+  bytes_free(&file);
+  free(resealed);
+  return works;
+}
+
 static int one_case(case_maker *maker, case_kind kind, uint64_t number, const char *path) {
   bytes file = {0};
   trial_result *result = malloc(sizeof *result);
@@ -255,9 +274,7 @@ int main(int argc, char **argv) {
     failures = one_case(&maker, (case_kind)kind, strtoull(argv[4], NULL, 10), argc >= 6 ? argv[5] : NULL);
   } else {
     trial_result *original = malloc(sizeof *original);
-    trial_run(good.data, good.size, original);
-    if (original->status != 0 || original->output_bytes == 0) {
-      fprintf(stderr, "hardening: the good file gives status %d\n", original->status);
+    if (original == NULL || !good_files_work(&maker, original)) {
       return 2;
     }
     failures = all_cases(&maker, (case_kind)kind, argc >= 4 ? strtoull(argv[3], NULL, 10) : 100000, original, argv[1]);
