@@ -57,8 +57,9 @@ static int32_t look_around(apus_model *model, const apus_model_info *info) {
   return status;
 }
 
-// The least shape that an input allows, 0 excepted; unknown extents become 1.
-static int32_t least_shape(apus_model *model, uint32_t index, int64_t extents[MAX_RANK], apus_shape *shape) {
+// The least shape that an input allows, 0 excepted; unknown extents become 1. Inputs of states are the session's own.
+static int32_t least_shape(apus_model *model, uint32_t index, int64_t extents[MAX_RANK], apus_shape *shape,
+                           int32_t *is_state) {
   apus_tensor_info tensor;
   apus_tensor_info_init(&tensor, sizeof tensor);
   const int32_t status = apus_model_input(model, index, &tensor, NULL);
@@ -80,21 +81,26 @@ static int32_t least_shape(apus_model *model, uint32_t index, int64_t extents[MA
     extents[axis] = extent;
   }
   *shape = (apus_shape){extents, (uint64_t)tensor.rank};
+  *is_state = tensor.state >= 0;
   return 0;
 }
 
 static int32_t prepare_and_run(apus_model *model, const apus_model_info *info, apus_session *session, trial_result *result) {
   int64_t extents[MAX_INPUTS][MAX_RANK];
   apus_shape shapes[MAX_INPUTS];
+  int32_t is_state[MAX_INPUTS];
   if (info->input_count > MAX_INPUTS) {
     return APUS_ERROR_UNSUPPORTED;
   }
   int32_t status = 0;
   for (uint32_t i = 0; i < info->input_count && status == 0; i++) {
-    status = least_shape(model, i, extents[i], &shapes[i]);
+    status = least_shape(model, i, extents[i], &shapes[i], &is_state[i]);
   }
   status = status ? status : apus_session_prepare(session, shapes, info->input_count, NULL);
   for (uint32_t i = 0; i < info->input_count && status == 0; i++) {
+    if (is_state[i]) {
+      continue;
+    }
     void *data = NULL;
     uint64_t size = 0;
     status = apus_session_input_buffer(session, i, &data, &size, NULL);
