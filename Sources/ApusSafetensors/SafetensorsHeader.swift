@@ -67,7 +67,9 @@ struct SafetensorsHeader {
     func error(_ message: String, expected: String = "", actual: String = "") -> ApusError {
       ApusError(.malformed, message, tensorName: member.key, expected: expected, actual: actual)
     }
-    guard let fields = member.value.objectValue else { throw error("its header entry must be an object", actual: member.value.kind) }
+    guard let fields = member.value.objectValue else {
+      throw error("its header entry must be an object", actual: member.value.kind)
+    }
     for field in fields where !["dtype", "shape", "data_offsets"].contains(field.key) {
       throw error("its header entry has the unknown field \"\(field.key)\"")
     }
@@ -114,14 +116,16 @@ struct SafetensorsHeader {
     for entry in entries {
       guard entry.offset == place else {
         throw ApusError(
-          .malformed, entry.offset < place ? "its bytes overlap another tensor's" : "there is a hole in the file before its bytes",
+          .malformed,
+          entry.offset < place ? "its bytes overlap another tensor's" : "there is a hole in the file before its bytes",
           tensorName: entry.name, expected: "data offset \(place - dataStart)", actual: "\(entry.offset - dataStart)")
       }
       place += UInt64(entry.byteCount)
     }
     guard place - dataStart == dataBytes else {
       throw ApusError(
-        .malformed, "the file has bytes behind its last tensor", expected: "\(place - dataStart) bytes of data", actual: "\(dataBytes)")
+        .malformed, "the file has bytes behind its last tensor", expected: "\(place - dataStart) bytes of data",
+        actual: "\(dataBytes)")
     }
   }
 }

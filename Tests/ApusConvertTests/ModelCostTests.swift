@@ -27,7 +27,9 @@ import Testing
       attributes: [Attribute("group", .int(2))])
     let definition = ModelDefinition(
       graphs: [Graph(values: values, nodes: [node], inputs: [0], outputs: [2])],
-      tensors: [ConstantTensor(elementType: .float32, dimensions: [6, 2, 3, 3], storage: .inline([UInt8](repeating: 0, count: 432)))])
+      tensors: [
+        ConstantTensor(elementType: .float32, dimensions: [6, 2, 3, 3], storage: .inline([UInt8](repeating: 0, count: 432)))
+      ])
     let cost = try ModelCost(definition, inputShapes: [[1, 4, 8, 8]]) { _ in nil }
     #expect(cost.operations == 6 * 6 * 6 * 2 * 2 * 9)
     #expect(cost.outputShapes == [[1, 6, 6, 6]])

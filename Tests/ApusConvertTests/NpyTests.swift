@@ -98,7 +98,10 @@ private func npy(_ header: String, data: [UInt8] = [], version: UInt8 = 1) -> [U
     (npy("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': ()}"), .malformed),
     (npy("{'descr': '|b1', 'fortran_order': False, 'shape': (2,)}", data: [1, 2]), .malformed),
     (npy("[1]"), .malformed),
-    (npy("{'descr': '|u1', 'fortran_order': False, 'shape': (" + String(repeating: "1,", count: 65) + ")}", data: [1]), .malformed),
+    (
+      npy("{'descr': '|u1', 'fortran_order': False, 'shape': (" + String(repeating: "1,", count: 65) + ")}", data: [1]),
+      .malformed
+    ),
     ([0x93, 0x4E, 0x55, 0x4D, 0x50, 0x59, 2, 0, 255, 255, 255, 255], .malformed),
     ([0x93, 0x4E, 0x55, 0x4D, 0x50, 0x59, 1, 0, 255, 255, 1], .truncated),
   ]

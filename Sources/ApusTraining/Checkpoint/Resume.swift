@@ -161,7 +161,9 @@ private struct SavedTraining {
   }
 
   private static func count(_ json: JSONValue, _ key: String) throws(ApusError) -> Int {
-    guard let value = json[key]?.integerValue, value >= 0, let count = Int(exactly: value), count < 1 << 48 else { throw error(key) }
+    guard let value = json[key]?.integerValue, value >= 0, let count = Int(exactly: value), count < 1 << 48 else {
+      throw error(key)
+    }
     return count
   }
 

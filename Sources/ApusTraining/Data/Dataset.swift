@@ -114,7 +114,9 @@ public struct TensorDataset: Dataset, Sendable {
   public func batch(_ indices: some Collection<Int>, in context: Context) throws(ApusError) -> Batch {
     try check(indices)
     let examples = try Self.rows(indices, of: inputs, inputShape, context)
-    if classes.isEmpty { return Batch(inputs: examples, targets: .values(try Self.rows(indices, of: values, valueShape, context))) }
+    if classes.isEmpty {
+      return Batch(inputs: examples, targets: .values(try Self.rows(indices, of: values, valueShape, context)))
+    }
     return Batch(inputs: examples, targets: .classes(indices.map { classes[$0] }))
   }
 

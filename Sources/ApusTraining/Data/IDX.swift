@@ -29,7 +29,8 @@ public struct IDXFile: Sendable {
     }
     guard file[2] == 0x08 else {
       throw ApusError(
-        .unsupportedType, "the IDX file is of another element type", expected: "8 (unsigned byte)", actual: "\(file[2])", fileOffset: 2)
+        .unsupportedType, "the IDX file is of another element type", expected: "8 (unsigned byte)", actual: "\(file[2])",
+        fileOffset: 2)
     }
     guard Int(file[3]) == rank else {
       throw ApusError(.malformed, "the IDX file is of another rank", expected: "\(rank)", actual: "\(file[3])", fileOffset: 3)

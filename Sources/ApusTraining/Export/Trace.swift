@@ -12,8 +12,8 @@ extension Module {
   ///   - name: name of the graph.
   ///   - context: where the examples run, in evaluation mode.
   /// - Returns: a model whose tensors are inline, with parameters under their own names.
-  /// - Throws: what the module throws; `unsupported` where the graph depends on the batch's extent or the module computes nothing;
-  ///   what the registry's shape rules find.
+  /// - Throws: what the module throws; `unsupported` where the graph depends on the batch's extent or the module computes
+  ///   nothing; what the registry's shape rules find.
   public func traced(
     inputShape: [Int], inputName: String = "input", outputName: String = "output", name: String = "", in context: Context
   ) throws(ApusError) -> ModelDefinition {
@@ -101,7 +101,9 @@ struct TracedGraph {
           name: Name(node.name), domain: node.definition.domain, operatorName: node.definition.name,
           sinceVersion: node.definition.sinceVersion, inputs: inputs, outputs: outputs, attributes: node.attributes))
     }
-    guard let output = ids[outputName] else { throw ApusError(.internal, "the traced output is not there", tensorName: outputName) }
+    guard let output = ids[outputName] else {
+      throw ApusError(.internal, "the traced output is not there", tensorName: outputName)
+    }
     var graph = Graph(name: Name(name), values: values, nodes: nodes, inputs: [input], outputs: [output])
 
     // The registry's shape rules check each node and give the types of what the trace saw for one batch only.

@@ -37,8 +37,10 @@ public final class LSTM: Module {
     _ inputs: Int, hidden: Int, direction: Direction = .forward, output: Output = .last, using generator: inout RandomGenerator
   ) throws(ApusError) {
     let directions = direction == .bidirectional ? 2 : 1
-    inputWeight = try Tensor.parameter([directions, 4 * hidden, inputs], .glorotUniform, fanIn: inputs, fanOut: hidden, &generator)
-    stateWeight = try Tensor.parameter([directions, 4 * hidden, hidden], .glorotUniform, fanIn: hidden, fanOut: hidden, &generator)
+    inputWeight = try Tensor.parameter(
+      [directions, 4 * hidden, inputs], .glorotUniform, fanIn: inputs, fanOut: hidden, &generator)
+    stateWeight = try Tensor.parameter(
+      [directions, 4 * hidden, hidden], .glorotUniform, fanIn: hidden, fanOut: hidden, &generator)
     var biases = [Float](repeating: 0, count: directions * 8 * hidden)
     for d in 0..<directions {
       for j in 0..<hidden { biases[d * 8 * hidden + 2 * hidden + j] = 1 }

@@ -54,7 +54,8 @@ public final class ProgressBar: Callback {
   static func duration(_ seconds: Double) -> String {
     let total = Int(min(max(seconds.rounded(), 0), 359_999))
     let pair = { (value: Int) -> String in value < 10 ? "0\(value)" : "\(value)" }
-    return total < 3600 ? "\(total / 60):" + pair(total % 60) : "\(total / 3600):" + pair(total / 60 % 60) + ":" + pair(total % 60)
+    return total < 3600
+      ? "\(total / 60):" + pair(total % 60) : "\(total / 3600):" + pair(total / 60 % 60) + ":" + pair(total % 60)
   }
 }
 

@@ -3,8 +3,8 @@ import ApusGraph
 extension Operator {
   /// BatchNormalization: X [N, C, ...], scale, B, mean, var, each [C].
   ///
-  /// Y = (X - mean) / sqrt(var + epsilon) * scale + B. With training_mode 1 the mean and the (population) variance are those of the
-  /// batch, and the further outputs are the running statistics: running * momentum + batch * (1 - momentum)
+  /// Y = (X - mean) / sqrt(var + epsilon) * scale + B. With training_mode 1 the mean and the (population) variance are those of
+  /// the batch, and the further outputs are the running statistics: running * momentum + batch * (1 - momentum)
   /// (Ioffe and Szegedy 2015).
   static let batchNormalization = Operator("BatchNormalization", 15) { (call) throws(ApusError) in
     let input = try call.tensor(0)

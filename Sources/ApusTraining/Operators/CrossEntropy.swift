@@ -6,7 +6,8 @@ extension Operator {
   ///
   /// With the attribute label_smoothing s the wanted distribution is 1 - s + s / C for the class and s / C for the others
   /// (Szegedy et al. 2016).
-  static let softmaxCrossEntropyLoss = Operator("SoftmaxCrossEntropyLoss", 13, trainingAttributes: ["label_smoothing"]) { (call) throws(ApusError) in
+  static let softmaxCrossEntropyLoss = Operator("SoftmaxCrossEntropyLoss", 13, trainingAttributes: ["label_smoothing"]) {
+    (call) throws(ApusError) in
     let scores = try call.tensor(0)
     let labels = call.integers(1) ?? []
     guard scores.rank == 2, scores.shape[0] == labels.count, scores.count > 0 else {
@@ -55,7 +56,8 @@ extension Operator {
   static let reduceMean = Operator("ReduceMean", 18) { (call) throws(ApusError) in
     let input = try call.tensor(0)
     guard call.int("keepdims", default: 1) == 0, call.integers(1) == nil, input.count > 0 else {
-      throw ApusError(.unsupported, "training takes the mean over all axes of a tensor that has elements", actual: "\(input.shape)")
+      throw ApusError(
+        .unsupported, "training takes the mean over all axes of a tensor that has elements", actual: "\(input.shape)")
     }
     var sum: Double = 0
     for i in 0..<input.count { sum += Double(input.storage.pointer[i]) }

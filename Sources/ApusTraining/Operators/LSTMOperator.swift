@@ -159,7 +159,8 @@ private struct LSTMSizes: Sendable {
         throw ApusError(.shapeMismatch, "input \(index) does not fit", expected: "\(shape)", actual: "\(tensor.shape)")
       }
     }
-    guard call.optionalTensor(4) == nil, call.integers(4) == nil, call.optionalTensor(7) == nil, call.int("layout", default: 0) == 0
+    guard call.optionalTensor(4) == nil, call.integers(4) == nil, call.optionalTensor(7) == nil,
+      call.int("layout", default: 0) == 0
     else { throw ApusError(.unsupported, "training knows no sequence lengths, peepholes or layout 1") }
   }
 

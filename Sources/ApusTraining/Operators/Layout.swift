@@ -30,7 +30,8 @@ extension Operator {
       if let known = elementCount(rest), known > 0, input.count % known == 0 { shape[free] = input.count / known }
     }
     guard elementCount(shape) == input.count else {
-      throw ApusError(.shapeMismatch, "the elements do not fill the shape", expected: "\(input.count) elements", actual: "\(shape)")
+      throw ApusError(
+        .shapeMismatch, "the elements do not fill the shape", expected: "\(input.count) elements", actual: "\(shape)")
     }
     return [Output(shape: shape, storage: input.storage)]
   } backward: { call in

@@ -2,8 +2,8 @@
 //
 // - To bool: 1 where the value is not 0 (NaN is not 0). From bool: 0 or 1.
 // - Integer to integer: the low bits (modulo 2^width).
-// - Floating to integer: truncation toward zero; values beyond the target's range give its nearest bound, NaN gives 0. (ONNX leaves
-//   these two undefined; this is the one result of every level.)
+// - Floating to integer: truncation toward zero; values beyond the target's range give its nearest bound, NaN gives 0. (ONNX
+//   leaves these two undefined; this is the one result of every level.)
 // - Integer or floating to floating: one rounding to nearest, ties to even; overflow gives infinity, NaN stays NaN.
 #ifndef APUSK_CAST_H
 #define APUSK_CAST_H

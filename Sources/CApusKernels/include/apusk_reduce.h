@@ -2,7 +2,8 @@
 //
 // The order of a sum, whatever the layout: the n reduced elements of one output are numbered 0 ..< n in row-major order of the
 // reduced axes. Lane j of 16 starts at 0 and adds elements j, j+16, j+32, ... in this order; then the lanes are added in halves,
-// lane[j] += lane[j+8] for j < 8, lane[j] += lane[j+4] for j < 4, lane[j] += lane[j+2] for j < 2, and the sum is lane[0] + lane[1].
+// lane[j] += lane[j+8] for j < 8, lane[j] += lane[j+4] for j < 4, lane[j] += lane[j+2] for j < 2, and the sum is
+// lane[0] + lane[1].
 #ifndef APUSK_REDUCE_H
 #define APUSK_REDUCE_H
 

@@ -6,7 +6,8 @@
 import ApusTraining
 
 let usage = """
-  usage: train-lenet [--data FOLDER] [--checkpoint FILE] [--logits FILE.npy|FILE.f32] [--epochs N] [--batch N] [--seed N] [--threads N]
+  usage: train-lenet [--data FOLDER] [--checkpoint FILE] [--logits FILE.npy|FILE.f32]
+                     [--epochs N] [--batch N] [--seed N] [--threads N]
     --data        folder of the four IDX files       (\(MNIST.fashionFolder))
     --checkpoint  where the trained model goes       (lenet.safetensors)
     --logits      where the test images' scores go   (logits.npy); raw floats where the name does not end in .npy
