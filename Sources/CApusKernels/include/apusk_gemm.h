@@ -14,13 +14,12 @@ extern "C" {
 #endif
 
 // Packed B, by panels of `nr` columns: panel q starts at float q * nr * k and holds, for p = 0 ..< k, a row of `w`
-// columns, w = nr, in the last panel the rest of n rounded up to a multiple of `lane`, with +0 where n has ended.
-// The buffer is aligned to 64 bytes. Two levels with the same nr and lane share packed weights.
+// columns: nr, in the last panel the rest of n rounded up to a power of two, at least 8, with +0 where n has ended.
+// The buffer is aligned to 64 bytes. Two levels with the same nr share packed weights.
 typedef struct apusk_gemm_kernels {
   int32_t level;
   int32_t mr;    // rows of the largest micro-kernel
   int32_t nr;    // columns of a panel
-  int32_t lane;  // granularity of the last panel
   apusp_kernel gemm_f32;    // args: apusk_gemm_f32_args, as apusk_gemm_f32_plan left it
   apusp_kernel pack_b_f32;  // args: apusk_gemm_pack_b_f32_args; units: batches * panels
 } apusk_gemm_kernels;

@@ -34,7 +34,7 @@ extern "C" {
 #define APUSK_RNN_RELU 2              // v < 0 ? +0 : v
 #define APUSK_RNN_AFFINE 3            // fma(alpha, v, beta)
 #define APUSK_RNN_LEAKY_RELU 4        // v < 0 ? alpha * v : v
-#define APUSK_RNN_THRESHOLDED_RELU 5  // v >= alpha ? v : +0
+#define APUSK_RNN_THRESHOLDED_RELU 5  // v < alpha ? +0 : v
 #define APUSK_RNN_SCALED_TANH 6       // alpha * tanh(beta * v)
 #define APUSK_RNN_HARD_SIGMOID 7      // fma(alpha, v, beta) limited to [0, 1]
 #define APUSK_RNN_SOFTSIGN 8          // v / (1 + |v|)

@@ -24,7 +24,7 @@ extern "C" {
 //   y = activation(v)
 //
 // `acc` itself starts at +0 and never holds the bias. A row stride of 0 repeats one row, a column stride of 0 one
-// column. `residual` may be the output buffer itself, with the same strides. Strides count elements.
+// column. The residual may not overlap the output. Strides count elements.
 typedef struct apusk_tail {
   const float *bias;
   const float *residual;
