@@ -166,7 +166,7 @@ typedef struct apus_build_info {
   const char *operator_pack; /* "core" or "full": which operators the library has */
   uint32_t is_embedded;      /* 1: needs libc and libm alone; 0: uses the Swift runtime library */
   uint32_t file_major;       /* major version of the .apus files that it reads */
-  uint32_t file_minor;       /* newest minor version that it knows; later ones are read, too, if their features are known */
+  uint32_t file_minor;       /* and their minor version; while the major version is 0, each minor one is a format of its own */
   uint32_t operator_count;   /* operators that it can run, each (domain, name, since-version) counted once */
 } apus_build_info;
 
