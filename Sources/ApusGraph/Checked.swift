@@ -21,7 +21,7 @@ extension Int {
     return value
   }
 
-  static func overflowError(_ expression: String) -> ApusError {
+  public static func overflowError(_ expression: String) -> ApusError {
     ApusError(.shapeInference, "size overflows 64 bits", expected: "a size below 2^63", actual: expression)
   }
 }

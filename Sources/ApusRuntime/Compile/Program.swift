@@ -1,0 +1,83 @@
+import ApusGraph
+
+/// An activation that a kernel applies to its result before it stores it.
+public enum FusedActivation: Sendable, Equatable {
+  case none
+  case relu
+  case leakyRelu(alpha: Float)
+  case sigmoid
+  case tanh
+}
+
+/// A node of the compiled program: an operator of the graph, with what was fused into it.
+public struct ProgramNode: Sendable {
+  /// The operator with its attributes; inputs and outputs are values of the program.
+  public var node: Node
+  /// A vector along the last axis of the result, added to it; for MatMul, whose operator has no bias.
+  public var bias: ValueID?
+  /// A tensor of the result's shape, added before the activation.
+  public var residual: ValueID?
+  public var activation: FusedActivation = .none
+
+  public init(_ node: Node) { self.node = node }
+
+  /// All values that the node reads, those left out excepted.
+  public var reads: [ValueID] {
+    var ids = node.inputs.filter { $0 >= 0 }
+    if let bias { ids.append(bias) }
+    if let residual { ids.append(residual) }
+    return ids
+  }
+
+  /// `conv1 (ai.onnx.Conv-22) + bias + residual + relu`.
+  public var label: String {
+    var text = node.label
+    if bias != nil { text += " + bias" }
+    if residual != nil { text += " + residual" }
+    switch activation {
+    case .none: break
+    case .relu: text += " + relu"
+    case .leakyRelu(let alpha): text += " + leaky_relu(\(alpha))"
+    case .sigmoid: text += " + sigmoid"
+    case .tanh: text += " + tanh"
+    }
+    return text
+  }
+}
+
+/// A graph after the compiler's passes: what `prepare` lays out for given shapes. Made once, at load.
+///
+/// Values keep the ids of the graph; values that passes added (folded weights) come after them.
+public struct Program: Sendable {
+  /// The graph as loaded, constants resolved; types are inferred over it.
+  public var graph: Graph
+  public var nodes: [ProgramNode]
+  /// States of the model: their outputs are copied to their inputs at the end of a run.
+  public var states: [State]
+  /// Where a value was found to be another one (Identity, Dropout): by value id, itself for all others.
+  public var replacement: [ValueID]
+
+  /// The value that stands for `id` after the passes.
+  public func resolved(_ id: ValueID) -> ValueID { id < 0 ? id : replacement[Int(id)] }
+
+  public var outputs: [ValueID] { graph.outputs.map { resolved($0) } }
+
+  /// How many nodes read each value; a graph output counts as one more reader.
+  func readerCounts() -> [Int] {
+    var counts = Array(repeating: 0, count: graph.values.count)
+    for node in nodes {
+      for id in node.reads { counts[Int(id)] += 1 }
+    }
+    for id in outputs { counts[Int(id)] += 1 }
+    return counts
+  }
+
+  /// The position of the node that writes each value, or nil for inputs and constants.
+  func writers() -> [Int?] {
+    var writers: [Int?] = Array(repeating: nil, count: graph.values.count)
+    for (position, node) in nodes.enumerated() {
+      for id in node.node.outputs where id >= 0 { writers[Int(id)] = position }
+    }
+    return writers
+  }
+}

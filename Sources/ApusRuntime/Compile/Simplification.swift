@@ -1,0 +1,57 @@
+import ApusGraph
+
+extension Compiler {
+  /// Turns the outputs of Constant nodes into constants.
+  mutating func resolveConstants() throws(ApusError) {
+    var removed: [Int] = []
+    for (position, node) in program.nodes.enumerated() where isStandard(node, "Constant") {
+      guard let output = node.node.outputs.first, output >= 0, let attribute = node.node.attributes.first else { continue }
+      let id: TensorID
+      switch attribute.value {
+      case .tensor(let tensor): id = tensor
+      case .float(let value): id = try constants.add([value], dimensions: [], name: node.node.name)
+      case .floats(let values): id = try constants.add(values, dimensions: [values.count], name: node.node.name)
+      case .int(let value): id = try constants.add([value], dimensions: [], name: node.node.name)
+      case .ints(let values): id = try constants.add(values, dimensions: [values.count], name: node.node.name)
+      default:
+        throw ApusError(
+          .unsupportedType, "this version runs constants of numbers", operatorName: node.label,
+          actual: attribute.value.kind.text)
+      }
+      program.graph.values[Int(output)].constant = id
+      removed.append(position)
+    }
+    // Types are inferred over the graph, where the value is now a constant and has no writer.
+    if !removed.isEmpty { program.graph.nodes = program.graph.nodes.filter { !($0.domain == .onnx && $0.operatorName == "Constant") } }
+    remove(removed)
+  }
+
+  /// Lets readers of Identity's and Dropout's outputs read the inputs.
+  mutating func removeIdentities() throws(ApusError) {
+    var removed: [Int] = []
+    for position in program.nodes.indices {
+      program.nodes[position].node.inputs = program.nodes[position].node.inputs.map { program.resolved($0) }
+      let node = program.nodes[position]
+      guard isStandard(node, "Identity") || isStandard(node, "Dropout") else { continue }
+      if isStandard(node, "Dropout") {
+        try requireInference(node)
+        guard node.node.outputs.count == 1 || node.node.outputs[1] < 0 else {
+          throw ApusError(
+            .unsupported, "the mask of Dropout is for training", operatorName: node.label, expected: "one output")
+        }
+      }
+      program.replacement[Int(node.node.outputs[0])] = node.node.inputs[0]
+      removed.append(position)
+    }
+    remove(removed)
+  }
+
+  /// Refuses a Dropout that would drop.
+  private func requireInference(_ node: ProgramNode) throws(ApusError) {
+    guard node.node.inputs.count > 2, node.node.inputs[2] >= 0 else { return }
+    if let id = constant(node.node.inputs[2]), try constants.firstByte(id) == 0 { return }
+    throw ApusError(
+      .unsupported, "Dropout in training mode", operatorName: node.label, tensorName: "training_mode",
+      expected: "left out, or a constant false")
+  }
+}

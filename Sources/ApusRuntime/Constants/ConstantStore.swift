@@ -1,0 +1,143 @@
+import ApusFormat
+import ApusGraph
+
+/// The constant tensors of a model: those of its file, and those that the compiler derived from them.
+///
+/// Not thread-safe: used at load and, under the model's lock, in `prepare`.
+final class ConstantStore {
+  private(set) var tensors: [ConstantTensor]
+  private let file: ModelFile
+  /// By tensor id: bytes that stay for as long as the store. Those of derived tensors, and copies of tensors that kernels
+  /// read as they are: decoded segments go after each `prepare`, and mapped ones could change under a kernel's feet.
+  private var kept: [BulkBuffer?]
+
+  init(file: ModelFile) {
+    self.file = file
+    tensors = file.definition.tensors
+    kept = Array(repeating: nil, count: tensors.count)
+  }
+
+  /// The bytes of a tensor, valid until `releaseDecoded`.
+  func bytes(_ id: TensorID) throws(ApusError) -> UnsafeRawBufferPointer {
+    if let box = kept[Int(id)] { return box.bytes }
+    return try file.tensorBytes(id)
+  }
+
+  /// The address of a tensor's bytes, valid as long as the store.
+  func pointer(_ id: TensorID) throws(ApusError) -> UnsafeRawPointer? {
+    let bytes = try bytes(id)
+    if case .segment = tensors[Int(id)].storage, kept[Int(id)] == nil {
+      let box = try file.memory.allocate(byteCount: bytes.count, purpose: "a constant tensor")
+      box.mutableBytes.copyMemory(from: bytes)
+      kept[Int(id)] = box
+      return UnsafeRawPointer(box.pointer)
+    }
+    return bytes.baseAddress
+  }
+
+  /// Gives back what was decoded for packing.
+  func releaseDecoded() throws(ApusError) { try file.releaseDecoded() }
+
+  /// The first byte of a tensor that has one: the value of a bool scalar.
+  func firstByte(_ id: TensorID) throws(ApusError) -> UInt8 {
+    try bytes(id).first ?? 0
+  }
+
+  /// The elements of an int32 or int64 tensor.
+  func integers(_ id: TensorID) throws(ApusError) -> [Int64] {
+    let loaded = try bytes(id)
+    if tensors[Int(id)].elementType == .int64 {
+      return (0..<loaded.count / 8).map { loaded.loadUnaligned(fromByteOffset: 8 * $0, as: Int64.self) }
+    }
+    return (0..<loaded.count / 4).map { Int64(loaded.loadUnaligned(fromByteOffset: 4 * $0, as: Int32.self)) }
+  }
+
+  /// The elements of a float32 tensor.
+  func floats(_ id: TensorID) throws(ApusError) -> [Float] {
+    let loaded = try bytes(id)
+    return (0..<loaded.count / 4).map { loaded.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self) }
+  }
+
+  func areFloat32(_ ids: [TensorID]) -> Bool {
+    for id in ids where tensors[Int(id)].elementType != .float32 { return false }
+    return true
+  }
+
+  // MARK: Derived constants
+
+  private func add(_ box: BulkBuffer, _ elementType: ElementType, dimensions: [Int], name: Name) -> TensorID {
+    tensors.append(ConstantTensor(name: name, elementType: elementType, dimensions: dimensions, storage: .inline([])))
+    kept.append(box)
+    return TensorID(tensors.count - 1)
+  }
+
+  func add(_ values: [Float], dimensions: [Int], name: Name) throws(ApusError) -> TensorID {
+    let box = try file.memory.allocate(byteCount: 4 * values.count, purpose: "a constant tensor")
+    values.withUnsafeBytes { box.mutableBytes.copyMemory(from: $0) }
+    return add(box, .float32, dimensions: dimensions, name: name)
+  }
+
+  func add(_ values: [Int64], dimensions: [Int], name: Name) throws(ApusError) -> TensorID {
+    let box = try file.memory.allocate(byteCount: 8 * values.count, purpose: "a constant tensor")
+    values.withUnsafeBytes { box.mutableBytes.copyMemory(from: $0) }
+    return add(box, .int64, dimensions: dimensions, name: name)
+  }
+
+  /// Batch normalization as `y = x scale + shift`, `[C]` each: `scale = gamma / sqrt(var + epsilon)`,
+  /// `shift = beta - mean scale`. Computed in double and rounded once.
+  /// - Parameter statistics: gamma, beta, mean and variance, `[C]` each.
+  func affine(statistics: [TensorID], epsilon: Float) throws(ApusError) -> (scale: TensorID, shift: TensorID) {
+    let (factors, shifts) = try affineVectors(statistics, epsilon)
+    let scale = try add(factors.map { Float($0) }, dimensions: [factors.count], name: "scale")
+    return (scale, try add(shifts.map { Float($0) }, dimensions: [shifts.count], name: "shift"))
+  }
+
+  private func affineVectors(_ statistics: [TensorID], _ epsilon: Float) throws(ApusError) -> ([Double], [Double]) {
+    let lists = try statistics.map { id throws(ApusError) in try floats(id) }
+    for list in lists where list.count != lists[0].count {
+      throw ApusError(
+        .shapeMismatch, "statistics differ in size", expected: "\(lists[0].count)", actual: "\(list.count)")
+    }
+    var (factors, shifts) = ([Double](), [Double]())
+    for channel in lists[0].indices {
+      let factor = Double(lists[0][channel]) / (Double(lists[3][channel]) + Double(epsilon)).squareRoot()
+      factors.append(factor)
+      shifts.append(Double(lists[1][channel]) - Double(lists[2][channel]) * factor)
+    }
+    return (factors, shifts)
+  }
+
+  /// The weights and bias of a convolution with a batch normalization moved into them.
+  /// - Parameters:
+  ///   - weights: `[M, ...]`; the result has its shape.
+  ///   - bias: `[M]`, or nil for zeros.
+  ///   - statistics: gamma, beta, mean and variance, `[M]` each.
+  func folded(
+    weights: TensorID, bias: TensorID?, statistics: [TensorID], epsilon: Float
+  ) throws(ApusError) -> (weights: TensorID, bias: TensorID) {
+    let tensor = tensors[Int(weights)]
+    let source = try bytes(weights)
+    let channels = tensor.dimensions.first ?? 0
+    let (factors, shifts) = try affineVectors(statistics, epsilon)
+    let oldBias: [Float]
+    if let bias { oldBias = try floats(bias) } else { oldBias = Array(repeating: 0, count: channels) }
+    guard factors.count == channels, oldBias.count == channels else {
+      throw ApusError(
+        .shapeMismatch, "statistics and output channels differ", tensorName: tensor.name.string, expected: "\(channels)",
+        actual: "\(factors.count)")
+    }
+    let target = try file.memory.allocate(byteCount: source.count, purpose: "folded weights")
+    let perChannel = channels == 0 ? 0 : source.count / 4 / channels
+    var newBias: [Float] = []
+    newBias.reserveCapacity(channels)
+    for channel in 0..<channels {
+      for index in channel * perChannel..<(channel + 1) * perChannel {
+        let weight = source.loadUnaligned(fromByteOffset: 4 * index, as: Float.self)
+        target.mutableBytes.storeBytes(of: Float(Double(weight) * factors[channel]), toByteOffset: 4 * index, as: Float.self)
+      }
+      newBias.append(Float(Double(oldBias[channel]) * factors[channel] + shifts[channel]))
+    }
+    let id = add(target, .float32, dimensions: tensor.dimensions, name: tensor.name)
+    return (id, try add(newBias, dimensions: [channels], name: tensor.name))
+  }
+}

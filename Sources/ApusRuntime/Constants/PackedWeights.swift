@@ -1,0 +1,51 @@
+import ApusFormat
+import ApusGraph
+
+/// A way to pack a constant tensor for a kernel: what the packed bytes depend on besides the tensor.
+public struct Packing: Equatable, Sendable {
+  public enum Kind: Int32, Sendable {
+    case matrix, convolution, recurrence
+  }
+
+  public var kind: Kind
+  public var level: Int32
+  /// The numbers that the kernel family's packing depends on (extents, strides, groups), in its own order.
+  public var parameters: [Int]
+
+  public init(_ kind: Kind, level: Int32, _ parameters: [Int]) {
+    self.kind = kind
+    self.level = level
+    self.parameters = parameters
+  }
+}
+
+/// The packed weights of a model, shared by all its sessions: filled in `prepare` under the model's lock, read only in `run`.
+final class PackedWeights {
+  private struct Entry {
+    let tensor: TensorID
+    let packing: Packing
+    let buffer: BulkBuffer
+  }
+
+  private var entries: [Entry] = []
+  private let memory: BulkMemory
+
+  init(memory: BulkMemory) { self.memory = memory }
+
+  var byteCount: UInt64 {
+    var sum: UInt64 = 0
+    for entry in entries { sum += UInt64(entry.buffer.byteCount) }
+    return sum
+  }
+
+  /// The packed bytes of `tensor`; packs them where no session has yet.
+  func buffer(
+    tensor: TensorID, packing: Packing, byteCount: Int, pack: (UnsafeMutableRawPointer) throws(ApusError) -> Void
+  ) throws(ApusError) -> BulkBuffer {
+    for entry in entries where entry.tensor == tensor && entry.packing == packing { return entry.buffer }
+    let buffer = try memory.allocate(byteCount: byteCount, purpose: "packed weights")
+    try pack(buffer.pointer)
+    entries.append(Entry(tensor: tensor, packing: packing, buffer: buffer))
+    return buffer
+  }
+}

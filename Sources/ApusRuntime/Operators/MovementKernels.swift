@@ -1,0 +1,144 @@
+import ApusGraph
+import CApusKernels
+
+extension PlanBuilder {
+  /// Bytes of an element; kernels that move data need whole ones.
+  func elementBytes(_ id: ValueID) throws(ApusError) -> Int {
+    let type = try elementType(id)
+    guard let width = type.byteWidth else {
+      throw ApusError(
+        .unsupportedType, "this version has no kernel for packed elements", tensorName: name(id), actual: type.name.text)
+    }
+    return width
+  }
+
+  func emitCopy(_ source: BufferID, _ target: BufferID, byteCount: Int) throws(ApusError) {
+    var base = apusk_copy_args()
+    base.bytes = Int64(byteCount)
+    var plan = apusk_plan()
+    apusk_copy_plan(&base, &plan)
+    let arguments = base
+    try emit(plan, [source, target]) { pointers in
+      var arguments = arguments
+      arguments.input = UnsafeRawPointer(pointers[source])
+      arguments.output = pointers[target]
+      return arguments
+    }
+  }
+
+  /// `target` receives `source`, dense with `extents`, with its axes in the order `order`.
+  func emitTranspose(
+    _ source: BufferID, _ target: BufferID, extents: [Int], order: [Int], elementBytes: Int
+  ) throws(ApusError) {
+    var base = apusk_strided_copy_args()
+    base.element_bytes = Int32(elementBytes)
+    try check(
+      apusk_strided_copy_set_transpose(
+        &base, Int32(extents.count), extents.map { Int64($0) }, order.map { Int32($0) }))
+    var plan = apusk_plan()
+    apusk_strided_copy_plan(&base, &plan)
+    let arguments = base
+    try emit(plan, [source, target]) { pointers in
+      var arguments = arguments
+      arguments.input = UnsafeRawPointer(pointers[source])
+      arguments.output = pointers[target]
+      return arguments
+    }
+  }
+
+  /// One input of a concatenation.
+  fileprivate func emitBlocks(
+    _ source: BufferID, _ target: BufferID, rows: Int, blockBytes: Int, rowBytes: Int, offset: Int
+  ) throws(ApusError) {
+    var base = apusk_block_copy_args()
+    base.output_offset = Int64(offset)
+    base.rows = Int64(rows)
+    base.block_bytes = Int64(blockBytes)
+    base.input_row_bytes = Int64(blockBytes)
+    base.output_row_bytes = Int64(rowBytes)
+    var plan = apusk_plan()
+    apusk_block_copy_plan(&base, &plan)
+    let arguments = base
+    try emit(plan, [source, target]) { pointers in
+      var arguments = arguments
+      arguments.input = UnsafeRawPointer(pointers[source])
+      arguments.output = pointers[target]
+      return arguments
+    }
+  }
+
+  fileprivate func emitGather(_ data: BufferID, _ indices: BufferID, _ output: BufferID, _ base: apusk_gather_args) throws(ApusError) {
+    var sizes = base
+    var plan = apusk_plan()
+    apusk_gather_plan(&sizes, &plan)
+    try emit(plan, [data, indices, output]) { pointers in
+      var arguments = base
+      arguments.data = UnsafeRawPointer(pointers[data])
+      arguments.indices = UnsafeRawPointer(pointers[indices])
+      arguments.output = pointers[output]
+      return arguments
+    }
+  }
+}
+
+extension KernelBinding {
+  /// Flatten and Reshape move nothing: the result is the operand's memory.
+  private static func view(_ name: Name) -> KernelBinding {
+    KernelBinding(name) { builder, node throws(ApusError) in
+      builder.alias(node.output(0), to: try builder.input(node.input(0)))
+    }
+  }
+
+  static let flatten = view("Flatten")
+  static let reshape = view("Reshape")
+
+  static let transpose = KernelBinding("Transpose") { builder, node throws(ApusError) in
+    let extents = try builder.extents(node.input(0))
+    let order = try permutation(node.context, rank: extents.count)
+    let source = try builder.input(node.input(0))
+    guard !extents.isEmpty else { return builder.alias(node.output(0), to: source) }
+    try builder.emitTranspose(
+      source, try builder.output(node.output(0)), extents: extents, order: order,
+      elementBytes: try builder.elementBytes(node.input(0)))
+  }
+
+  /// Copies each input to its place; along the channels of channels-last inputs without leaving that layout.
+  static let concat = KernelBinding("Concat") { builder, node throws(ApusError) in
+    let extents = try builder.extents(node.output(0))
+    let axis = try node.context.normalizedAxis(node.attributes.int("axis") ?? 0, rank: extents.count)
+    let width = try builder.elementBytes(node.output(0))
+    var layout = Layout.channelsLast
+    if extents.count < 3 || axis != 1 { layout = .plain }
+    for id in node.node.node.inputs where layout == .channelsLast {
+      if try !builder.isAvailable(id, .channelsLast) { layout = .plain }
+    }
+    // In channels-last order the channels are the innermost axis: a row is a pixel.
+    let ordered = layout == .channelsLast ? Layout.channelsLastOrder(rank: extents.count).map { extents[$0] } : extents
+    let position = layout == .channelsLast ? extents.count - 1 : axis
+    let rows = try checkedElementCount(Array(ordered[..<position]))
+    let inner = try checkedElementCount(Array(ordered[(position + 1)...])).checkedMultiplied(by: width)
+    let rowBytes = try inner.checkedMultiplied(by: ordered[position])
+    let sources = try node.node.node.inputs.map { id throws(ApusError) in try builder.input(id, layout) }
+    let target = try builder.output(node.output(0), layout)
+    var offset = 0
+    for (index, source) in sources.enumerated() {
+      let block = try inner.checkedMultiplied(by: try builder.extents(node.input(index))[axis])
+      try builder.emitBlocks(source, target, rows: rows, blockBytes: block, rowBytes: rowBytes, offset: offset)
+      offset += block
+    }
+  }
+
+  static let gather = KernelBinding("Gather") { builder, node throws(ApusError) in
+    let data = try builder.extents(node.input(0))
+    let axis = try node.context.normalizedAxis(node.attributes.int("axis") ?? 0, rank: data.count)
+    var arguments = apusk_gather_args()
+    arguments.outer = Int64(try checkedElementCount(Array(data[..<axis])))
+    arguments.axis_size = Int64(data[axis])
+    arguments.index_count = Int64(try checkedElementCount(try builder.extents(node.input(1))))
+    arguments.block_bytes = Int64(
+      try checkedElementCount(Array(data[(axis + 1)...])).checkedMultiplied(by: try builder.elementBytes(node.input(0))))
+    arguments.index_bytes = Int32(try builder.elementBytes(node.input(1)))
+    try builder.emitGather(
+      try builder.input(node.input(0)), try builder.input(node.input(1)), try builder.output(node.output(0)), arguments)
+  }
+}

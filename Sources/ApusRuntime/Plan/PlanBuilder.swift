@@ -1,0 +1,291 @@
+import ApusGraph
+import CApusKernels
+import CApusPlatform
+
+/// A step whose argument block can be written once the buffers have addresses.
+struct PlannedStep {
+  let kernel: apusp_kernel
+  let units: Int64
+  let grain: Int64
+  let node: Int32
+  let argumentBytes: Int
+  /// Whether it touches a model input or output: then its arguments are written anew when these are bound.
+  var touchesPorts = false
+  let buffers: [BufferID]
+  let writeArguments: (PointerTable, UnsafeMutableRawPointer) -> Void
+}
+
+/// Lays out a program for concrete shapes: chooses layouts, emits steps, tells each value's memory.
+///
+/// Node by node, in order. A binding asks for its operands in the layout it wants (`input`), for its results (`output`), and
+/// emits steps. Conversions between layouts are emitted where an operand does not exist in the layout asked for.
+final class PlanBuilder {
+  let program: Program
+  let constants: ConstantStore
+  let registry: OperatorRegistry
+  let level: Int32
+  let threads: Int
+  /// Types and known integer contents by value id, for the shapes that are being prepared.
+  let inference: TypeInference
+
+  private(set) var buffers: [PlannedBuffer] = []
+  private(set) var steps: [PlannedStep] = []
+  private(set) var scratchBytes = 0
+  /// By value id: where it lies in each layout, as far as it does.
+  private var plain: [BufferID?]
+  private var channelsLast: [BufferID?]
+  /// By value id: how many readers are still to be emitted.
+  private var pendingReaders: [Int]
+  /// The node that steps are emitted for.
+  private(set) var current = 0
+
+  init(
+    program: Program, constants: ConstantStore, registry: OperatorRegistry, inference: TypeInference, level: Int32, threads: Int
+  ) throws(ApusError) {
+    self.program = program
+    self.constants = constants
+    self.registry = registry
+    self.inference = inference
+    self.level = level
+    self.threads = threads
+    plain = Array(repeating: nil, count: program.graph.values.count)
+    channelsLast = plain
+    pendingReaders = program.readerCounts()
+    for (position, id) in program.graph.inputs.enumerated() {
+      plain[Int(id)] = addBuffer(.input(position), byteCount: try byteCount(id), value: id)
+    }
+    for (position, node) in program.nodes.enumerated() {
+      current = position
+      do throws(ApusError) {
+        let schema = try registry.schema(of: node.node)
+        let binding = try KernelBindings.binding(of: node)
+        try binding.emit(self, BoundNode(node, schema: schema, inference: inference, tensors: constants.tensors))
+      } catch {
+        throw error.inOperator(node.node.label)
+      }
+      for id in node.reads { pendingReaders[Int(id)] -= 1 }
+    }
+    current = -1
+    try storeOutputs()
+  }
+
+  // MARK: Values
+
+  /// The extents of a value.
+  func extents(_ id: ValueID) throws(ApusError) -> [Int] {
+    guard let extents = inference.types[Int(id)]?.shape?.known else {
+      throw ApusError(
+        .unsupported, "the shape depends on data", tensorName: name(id), expected: "a shape that follows from the inputs'")
+    }
+    return extents
+  }
+
+  func elementType(_ id: ValueID) throws(ApusError) -> ElementType {
+    guard let type = inference.types[Int(id)] else {
+      throw ApusError(.unsupported, "the value is not a tensor", tensorName: name(id))
+    }
+    return type.elementType
+  }
+
+  func byteCount(_ id: ValueID) throws(ApusError) -> Int {
+    let count = try checkedElementCount(try extents(id))
+    let type = try elementType(id)
+    guard let bytes = type.byteCount(of: count) else {
+      throw ApusError(.unsupportedType, "this version runs tensors of numbers", tensorName: name(id), actual: type.name.text)
+    }
+    return bytes
+  }
+
+  func name(_ id: ValueID) -> String { program.graph.values[Int(id)].name.string }
+
+  /// Demands an element type that a kernel has.
+  func require(_ id: ValueID, _ types: TypeSet) throws(ApusError) {
+    let type = try elementType(id)
+    guard types.contains(type) else {
+      throw ApusError(
+        .unsupportedType, "this version has no kernel for the element type", tensorName: name(id), expected: types.text,
+        actual: type.name.text)
+    }
+  }
+
+  /// The constant tensor that a value is, or nil.
+  func constantTensor(_ id: ValueID) -> TensorID? { program.graph.values[Int(id)].constant }
+
+  // MARK: Buffers
+
+  private func addBuffer(_ kind: PlannedBuffer.Kind, byteCount: Int, value: ValueID? = nil) -> BufferID {
+    var buffer = PlannedBuffer(kind: kind, byteCount: byteCount)
+    if let value { buffer.values.append(value) }
+    buffers.append(buffer)
+    return BufferID(index: buffers.count - 1)
+  }
+
+  /// Memory for the node's own use between its steps.
+  func temporary(byteCount: Int) -> BufferID { addBuffer(.arena, byteCount: byteCount) }
+
+  func packed(_ request: PackedRequest) -> BufferID { addBuffer(.packed(request), byteCount: request.byteCount) }
+
+  func table(_ numbers: [Int64]) -> BufferID { addBuffer(.table(numbers), byteCount: 8 * numbers.count) }
+
+  /// Whether a value lies in memory in a layout already, or does so without a conversion.
+  func isAvailable(_ id: ValueID, _ layout: Layout) throws(ApusError) -> Bool {
+    if (layout == .plain ? plain : channelsLast)[Int(id)] != nil { return true }
+    return Layout.coincide(try extents(id))
+  }
+
+  /// Where a value lies in the given layout; emits a conversion where it does not yet.
+  func input(_ id: ValueID, _ layout: Layout = .plain) throws(ApusError) -> BufferID {
+    if let found = (layout == .plain ? plain : channelsLast)[Int(id)] { return found }
+    if plain[Int(id)] == nil, channelsLast[Int(id)] == nil {
+      guard let constant = constantTensor(id) else {
+        throw ApusError(.internal, "a value is read before it is written", tensorName: name(id))
+      }
+      plain[Int(id)] = addBuffer(.constant(constant), byteCount: try byteCount(id), value: id)
+      return try input(id, layout)
+    }
+    let extents = try extents(id)
+    let source = plain[Int(id)] ?? channelsLast[Int(id)]
+    guard let source else { throw ApusError(.internal, "a value has no memory", tensorName: name(id)) }
+    if Layout.coincide(extents) {
+      setBuffer(source, of: id, layout)
+      return source
+    }
+    let target = addBuffer(.arena, byteCount: try byteCount(id), value: id)
+    // `extents` describes the plain layout; the channels-last one has its axes in another order.
+    let order: [Int]
+    let stored: [Int]
+    if layout == .channelsLast {
+      order = Layout.channelsLastOrder(rank: extents.count)
+      stored = extents
+    } else {
+      order = Layout.plainOrder(rank: extents.count)
+      stored = Layout.channelsLastOrder(rank: extents.count).map { extents[$0] }
+    }
+    try emitTranspose(source, target, extents: stored, order: order, elementBytes: try elementBytes(id))
+    setBuffer(target, of: id, layout)
+    return target
+  }
+
+  /// Memory for a value that the current node writes.
+  func output(_ id: ValueID, _ layout: Layout = .plain) throws(ApusError) -> BufferID {
+    var kind = PlannedBuffer.Kind.arena
+    let coincides = Layout.coincide(try extents(id))
+    if layout == .plain || coincides, let port = program.outputs.firstIndex(of: id) {
+      kind = .output(port)
+    }
+    let buffer = addBuffer(kind, byteCount: try byteCount(id), value: id)
+    setBuffer(buffer, of: id, layout)
+    return buffer
+  }
+
+  /// Memory for a value that the current node writes element by element over `operand`, where that one dies here; else new.
+  func output(_ id: ValueID, _ layout: Layout, over operand: ValueID) throws(ApusError) -> BufferID {
+    if let reused = try output(id, layout, over: operand, in: layout) { return reused }
+    return try output(id, layout)
+  }
+
+  /// The operand's memory for a value that is written over it, or nil where it must stay or has another size.
+  func output(
+    _ id: ValueID, _ layout: Layout, over operand: ValueID, in operandLayout: Layout
+  ) throws(ApusError) -> BufferID? {
+    let source = try input(operand, operandLayout)
+    let bytes = try byteCount(id)
+    guard !program.outputs.contains(id), dies(source), buffers[source.index].byteCount == bytes else { return nil }
+    buffers[source.index].values.append(id)
+    setBuffer(source, of: id, layout)
+    return source
+  }
+
+  /// Declares that a value is another one with other extents: the same memory, no step.
+  func alias(_ id: ValueID, to source: BufferID) {
+    buffers[source.index].values.append(id)
+    setBuffer(source, of: id, .plain)
+  }
+
+  private func setBuffer(_ buffer: BufferID, of id: ValueID, _ layout: Layout) {
+    if layout == .plain { plain[Int(id)] = buffer } else { channelsLast[Int(id)] = buffer }
+  }
+
+  /// Whether nobody reads a buffer after the current node.
+  private func dies(_ buffer: BufferID) -> Bool {
+    guard buffers[buffer.index].isArena, current >= 0 else { return false }
+    let reads = program.nodes[current].reads
+    for value in buffers[buffer.index].values {
+      let readersHere = reads.count { $0 == value }
+      if readersHere > 1 || pendingReaders[Int(value)] > readersHere { return false }
+    }
+    return true
+  }
+
+  // MARK: Steps
+
+  /// Adds a step. `arguments` makes the kernel's argument block once the buffers have addresses.
+  func emit<Arguments>(
+    _ plan: apusk_plan, _ touched: [BufferID?], arguments: @escaping (PointerTable) -> Arguments
+  ) throws(ApusError) {
+    guard plan.units > 0 else { return }
+    guard let kernel = plan.kernel else { throw ApusError(.internal, "a plan has no kernel") }
+    scratchBytes = max(scratchBytes, Int(plan.scratch_bytes))
+    var step = PlannedStep(
+      kernel: kernel, units: plan.units, grain: plan.grain, node: Int32(current),
+      argumentBytes: MemoryLayout<Arguments>.stride, buffers: touched.compactMap { $0 },
+      writeArguments: { pointers, target in
+        target.initializeMemory(as: Arguments.self, repeating: arguments(pointers), count: 1)
+      })
+    for buffer in step.buffers {
+      buffers[buffer.index].firstStep = min(buffers[buffer.index].firstStep, steps.count)
+      buffers[buffer.index].lastStep = max(buffers[buffer.index].lastStep, steps.count)
+      step.touchesPorts = step.touchesPorts || isPort(buffer)
+    }
+    steps.append(step)
+  }
+
+  private func isPort(_ buffer: BufferID) -> Bool {
+    switch buffers[buffer.index].kind {
+    case .input, .output: true
+    default: false
+    }
+  }
+
+  /// Turns a kernel family's answer to a plan request into an error.
+  func check(_ status: Int32) throws(ApusError) {
+    guard status != 0 else { return }
+    let known = ApusError.Status(rawValue: status) ?? .internal
+    throw ApusError(known == .limitExceeded ? .shapeInference : known, "the kernel can not run these sizes")
+  }
+
+  /// The same for kernels that exist for some element types only.
+  func check(_ status: Int32, _ type: ElementType, to target: ElementType? = nil, of id: ValueID) throws(ApusError) {
+    guard status == ApusError.Status.unsupportedType.rawValue else { return try check(status) }
+    throw ApusError(
+      .unsupportedType, "this version has no kernel for the element type", tensorName: name(id),
+      actual: type.name.text + (target.map { " to " + $0.name.text } ?? ""))
+  }
+
+  /// Sees to it that each graph output ends up in its own buffer.
+  private func storeOutputs() throws(ApusError) {
+    for (port, id) in program.outputs.enumerated() {
+      let source = try input(id)
+      switch buffers[source.index].kind {
+      case .output(port): continue
+      case .arena:
+        // Nothing else claims this memory: let the steps write and read the caller's instead.
+        buffers[source.index].kind = .output(port)
+        for index in steps.indices where steps[index].buffers.contains(source) { steps[index].touchesPorts = true }
+      default:
+        let target = addBuffer(.output(port), byteCount: try byteCount(id), value: id)
+        try emitCopy(source, target, byteCount: try byteCount(id))
+      }
+    }
+    for state in program.states {
+      let from = program.outputs.firstIndex(of: program.resolved(state.output))
+      let into = program.graph.inputs.firstIndex(of: state.input)
+      guard let from, let into else { continue }
+      let source = buffers.firstIndex { if case .output(from) = $0.kind { true } else { false } }
+      let target = buffers.firstIndex { if case .input(into) = $0.kind { true } else { false } }
+      guard let source, let target else { throw ApusError(.internal, "a state has no memory") }
+      // Last of all, so that a run that is cut off leaves the state as it was.
+      try emitCopy(BufferID(index: source), BufferID(index: target), byteCount: buffers[target].byteCount)
+    }
+  }
+}

@@ -1,0 +1,195 @@
+import ApusFormat
+import ApusGraph
+import CApusPlatform
+
+/// How to load a model.
+public struct LoadOptions: Sendable {
+  public var limits = Limits()
+  /// Where bulk memory comes from; nil for the system's allocator under `limits.memoryBytes`.
+  public var memory: BulkMemory?
+  public var registry = OperatorRegistry.core
+  /// The instruction set level of kernels (`APUSP_LEVEL_*`); nil for the best, or what the variable `APUS_CPU` asks for.
+  public var level: Int32?
+
+  public init() {}
+
+  fileprivate func bulkMemory() throws(ApusError) -> BulkMemory {
+    if let memory { return memory }
+    return try BulkMemory(limit: limits.memoryBytes)
+  }
+}
+
+/// An input or output of a model.
+public struct Port: Sendable {
+  public let name: Name
+  public let elementType: ElementType
+  /// With symbols of `ModelDefinition.symbols`; nil for outputs whose rank depends on data.
+  public let shape: Shape?
+  /// The state that this port belongs to (an index into `Model.states`), or nil.
+  public let state: Int?
+}
+
+/// State that sessions carry from one run to the next.
+public struct StatePort: Sendable {
+  public let name: Name
+  /// Positions in `Model.inputs` and `Model.outputs`.
+  public let input: Int
+  public let output: Int
+  public let initial: TensorID?
+}
+
+/// A loaded model: verified, compiled, immutable, and shared by any number of sessions on any threads.
+public final class Model: @unchecked Sendable {
+  public let definition: ModelDefinition
+  /// SHA-256 of the model's content, whatever the codecs; empty for a model that was not read from a file.
+  public let modelID: [UInt8]
+  public let inputs: [Port]
+  public let outputs: [Port]
+  public let states: [StatePort]
+  public let program: Program
+  public let limits: Limits
+  public let memory: BulkMemory
+  /// The instruction set level of kernels, `APUSP_LEVEL_*`.
+  public let level: Int32
+  public let registry: OperatorRegistry
+  /// The opened file; made of the definition for a model that was made in memory.
+  public let file: ModelFile
+
+  /// Guards `constants` and `packed`.
+  private let lock: Lock
+  private let constants: ConstantStore
+  private let packed: PackedWeights
+
+  /// Reads, verifies and compiles a model file.
+  /// - Throws: 3xx and 4xx for the file, 5xx for the model.
+  public static func load(_ source: ByteSource, options: LoadOptions = LoadOptions()) throws(ApusError) -> Model {
+    let memory = try options.bulkMemory()
+    let file = try ModelFile(source, limits: options.limits, memory: memory)
+    do throws(ApusError) { return try Model(file: file, memory: memory, options: options) } catch {
+      throw error.inFile(source.name)
+    }
+  }
+
+  /// Compiles a model that is in memory: all tensors inline.
+  public convenience init(definition: ModelDefinition, options: LoadOptions = LoadOptions()) throws(ApusError) {
+    let memory = try options.bulkMemory()
+    try self.init(
+      file: try ModelFile(definition: definition, limits: options.limits, memory: memory), memory: memory, options: options)
+  }
+
+  private init(file: ModelFile, memory: BulkMemory, options: LoadOptions) throws(ApusError) {
+    let definition = file.definition
+    self.definition = definition
+    self.file = file
+    self.memory = memory
+    limits = options.limits
+    registry = options.registry
+    modelID = file.modelID
+    level = try Model.selectLevel(options.level)
+    guard definition.graphs.count == 1, let main = definition.graphs.first else {
+      throw ApusError(
+        .unsupported, "this version runs models of one graph", expected: "1 graph", actual: "\(definition.graphs.count)")
+    }
+    guard definition.signatures.count <= 1 else {
+      throw ApusError(
+        .unsupported, "this version runs models of one signature", expected: "at most 1",
+        actual: "\(definition.signatures.count)")
+    }
+    var graph = main
+    if let signature = definition.signatures.first {
+      graph.inputs = signature.inputs
+      graph.outputs = signature.outputs
+    }
+    let stateList = definition.signatures.first?.states ?? []
+    constants = ConstantStore(file: file)
+    let store = constants
+    let inference = try TypeInference(graph: graph, tensors: definition.tensors, registry: options.registry) {
+      id throws(ApusError) in try store.integers(id)
+    }
+    for id in graph.values.indices {
+      if let type = inference.types[id] { graph.values[id].type = .tensor(type) }
+    }
+    program = try Compiler.compile(graph, states: stateList, constants: constants, registry: options.registry)
+    states = try Model.statePorts(stateList, graph)
+    inputs = try Model.ports(graph.inputs, graph, states.map { $0.input })
+    outputs = try Model.ports(graph.outputs, graph, states.map { $0.output })
+    // Says at load, not at the first run, that an operator has no kernel.
+    for node in program.nodes { _ = try KernelBindings.binding(of: node) }
+    packed = PackedWeights(memory: memory)
+    lock = try Lock()
+    try constants.releaseDecoded()
+  }
+
+  private static func selectLevel(_ wanted: Int32?) throws(ApusError) -> Int32 {
+    var cpu = apusp_cpu()
+    if let wanted {
+      apusp_cpu_detect(&cpu)
+      guard wanted >= 0, wanted <= cpu.level else {
+        throw ApusError(.unsupported, "this CPU lacks the instruction set", actual: "level \(wanted)")
+      }
+      return wanted
+    }
+    var message = InlineArray<256, CChar>(repeating: 0)
+    var bytes = message.mutableSpan
+    let status = bytes.withUnsafeMutableBufferPointer {
+      apusp_cpu_select_from_environment(&cpu, $0.baseAddress, $0.count)
+    }
+    guard status == 0 else {
+      var text: [UInt8] = []
+      for index in 0..<256 where message[index] != 0 { text.append(UInt8(bitPattern: message[index])) }
+      throw ApusError(ApusError.Status(rawValue: status) ?? .internal, String(decoding: text, as: UTF8.self))
+    }
+    return cpu.level
+  }
+
+  private static func ports(_ ids: [ValueID], _ graph: Graph, _ statePositions: [Int]) throws(ApusError) -> [Port] {
+    var ports: [Port] = []
+    for (position, id) in ids.enumerated() {
+      let value = graph.values[Int(id)]
+      guard let type = value.type?.tensor else {
+        throw ApusError(
+          .unsupported, "this version runs models whose inputs and outputs are tensors", tensorName: value.name.string)
+      }
+      ports.append(
+        Port(
+          name: value.name, elementType: type.elementType, shape: type.shape,
+          state: statePositions.firstIndex(of: position)))
+    }
+    return ports
+  }
+
+  private static func statePorts(_ states: [State], _ graph: Graph) throws(ApusError) -> [StatePort] {
+    var ports: [StatePort] = []
+    for state in states {
+      guard let input = graph.inputs.firstIndex(of: state.input), let output = graph.outputs.firstIndex(of: state.output)
+      else {
+        throw ApusError(
+          .invalidModel, "a state's input or output is not one of the signature's", tensorName: state.name.string)
+      }
+      ports.append(StatePort(name: state.name, input: input, output: output, initial: state.initial))
+    }
+    return ports
+  }
+
+  /// Runs `body` with the model's constants and packed weights to itself.
+  func withConstants<Result>(
+    _ body: (ConstantStore, PackedWeights) throws(ApusError) -> Result
+  ) throws(ApusError) -> Result {
+    try lock.withLock { () throws(ApusError) in try body(constants, packed) }
+  }
+
+  /// Bytes of packed weights that the model holds now.
+  public var packedBytes: UInt64 {
+    (try? withConstants { _, packed throws(ApusError) in packed.byteCount }) ?? 0
+  }
+}
+
+extension ByteSource {
+  /// The path, for messages; empty where the source has none.
+  var name: String {
+    switch self {
+    case .path(let path), .mappedPath(let path): path
+    default: ""
+    }
+  }
+}
