@@ -13,7 +13,8 @@ struct GraphChecks {
     }
   }
 
-  private func refuse(_ graph: Int, _ message: String, node: Node? = nil, expected: String = "", actual: String = "") -> ApusError {
+  private func refuse(_ graph: Int, _ message: String, node: Node? = nil, expected: String = "", actual: String = "") -> ApusError
+  {
     ApusError(
       .invalidModel, "graph \(graph): " + message, operatorName: node?.label ?? "", expected: expected, actual: actual)
   }

@@ -22,7 +22,9 @@ extension Compiler {
       removed.append(position)
     }
     // Types are inferred over the graph, where the value is now a constant and has no writer.
-    if !removed.isEmpty { program.graph.nodes = program.graph.nodes.filter { !($0.domain == .onnx && $0.operatorName == "Constant") } }
+    if !removed.isEmpty {
+      program.graph.nodes = program.graph.nodes.filter { !($0.domain == .onnx && $0.operatorName == "Constant") }
+    }
     remove(removed)
   }
 

@@ -16,7 +16,8 @@ private struct MatrixProduct {
 
 extension PlanBuilder {
   /// B in packed panels: a constant's once a model, another value's by a step of each run.
-  private func packedRight(_ product: MatrixProduct, _ kernels: UnsafePointer<apusk_gemm_kernels>?) throws(ApusError) -> BufferID {
+  private func packedRight(_ product: MatrixProduct, _ kernels: UnsafePointer<apusk_gemm_kernels>?) throws(ApusError) -> BufferID
+  {
     let k = product.arguments.k
     let n = product.arguments.n
     let bytes = apusk_gemm_packed_bytes(kernels, k, n)

@@ -67,7 +67,9 @@ extension PlanBuilder {
     }
   }
 
-  fileprivate func emitGather(_ data: BufferID, _ indices: BufferID, _ output: BufferID, _ base: apusk_gather_args) throws(ApusError) {
+  fileprivate func emitGather(_ data: BufferID, _ indices: BufferID, _ output: BufferID, _ base: apusk_gather_args)
+    throws(ApusError)
+  {
     var sizes = base
     var plan = apusk_plan()
     apusk_gather_plan(&sizes, &plan)

@@ -115,8 +115,12 @@ final class PreparedPlan {
     inputBuffers = Array(repeating: [], count: model.inputs.count)
     outputBuffers = Array(repeating: [], count: model.outputs.count)
     inputBytes = try builder.program.graph.inputs.map { id throws(ApusError) in try builder.byteCount(id) }
-    outputBytes = try builder.program.graph.outputs.map { id throws(ApusError) in try builder.byteCount(builder.program.resolved(id)) }
-    outputShapes = try builder.program.graph.outputs.map { id throws(ApusError) in try builder.extents(builder.program.resolved(id)) }
+    outputBytes = try builder.program.graph.outputs.map { id throws(ApusError) in
+      try builder.byteCount(builder.program.resolved(id))
+    }
+    outputShapes = try builder.program.graph.outputs.map { id throws(ApusError) in
+      try builder.extents(builder.program.resolved(id))
+    }
     var end = 0
     func place(_ byteCount: Int) throws(ApusError) -> Int {
       let offset = end

@@ -112,7 +112,7 @@ extension Model {
     let sizes = try PlanSizes(builder, threads: threads)
     return MemoryRequirements(
       arenaBytes: UInt64(sizes.scratchOffset), scratchBytes: UInt64(sizes.arena - sizes.scratchOffset),
-       controlBytes: UInt64(sizes.control), packedBytes: UInt64(sizes.packed),
+      controlBytes: UInt64(sizes.control), packedBytes: UInt64(sizes.packed),
       constantBytes: UInt64(sizes.constants), portBytes: UInt64(sizes.ports))
   }
 }
