@@ -1,0 +1,21 @@
+// The activations of apusk_tail.h on 16 floats. Included inside a file of kernels, after its isa_*.h.
+#ifndef APUSK_ACTIVATION_H
+#define APUSK_ACTIVATION_H
+
+#include "functions.h"
+
+// `activation` is a constant where this is inlined: callers switch outside their loops.
+APUSK_INLINE f32x16 activate16(f32x16 v, int32_t activation, float alpha, float beta) {
+  switch (activation) {
+    case APUSK_ACTIVATION_RELU: return v < 0.0f ? splat(0.0f) : v;
+    case APUSK_ACTIVATION_LEAKY_RELU: return v < 0.0f ? alpha * v : v;
+    case APUSK_ACTIVATION_SIGMOID: return sigmoid16(v);
+    case APUSK_ACTIVATION_TANH: return tanh16(v);
+    case APUSK_ACTIVATION_CLIP:
+      v = v < alpha ? splat(alpha) : v;
+      return v > beta ? splat(beta) : v;
+    default: return v;
+  }
+}
+
+#endif
