@@ -109,6 +109,11 @@ public final class Session {
     ownPorts.map { $0.pointer + plan.outputOffsets[index] }
   }
 
+  public var isPrepared: Bool { plan != nil }
+
+  /// Steps of a run; 0 before `prepare`.
+  public var stepCount: Int { plan?.stepCount ?? 0 }
+
   /// Bytes of the arena: activations and scratch.
   public var arenaBytes: UInt64 { UInt64(plan?.arenaBytes ?? 0) }
 

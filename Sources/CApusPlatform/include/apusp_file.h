@@ -15,6 +15,10 @@ APUSP_NODISCARD int32_t apusp_file_open(const char *APUSP_NONNULL path, int32_t 
 
 void apusp_file_close(int32_t descriptor);
 
+// A second descriptor of the same open file, closed on exec.
+APUSP_NODISCARD int32_t apusp_file_duplicate(int32_t descriptor, int32_t *APUSP_NONNULL duplicate,
+                                             int32_t *APUSP_NULLABLE system_error);
+
 // The size of a regular file or block device in bytes, or UINT64_MAX for what has none (pipes, sockets, terminals).
 // Directories are refused.
 APUSP_NODISCARD int32_t apusp_file_size(int32_t descriptor, uint64_t *APUSP_NONNULL size,
