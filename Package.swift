@@ -43,11 +43,16 @@ let package = Package(
       name: "ApusTraining",
       dependencies: ["ApusGraph", "ApusRuntime", "ApusSafetensors", "CApusKernels", "CApusPlatform", "COpenBLAS", "CZlib"],
       exclude: ["Export/GRAPH_JSON.md"]),
-    .target(name: "ApusConvert", dependencies: ["Apus", "ApusGraph", "ApusFormatWriter", "ApusSafetensors", "CZlib"]),
+    .target(
+      name: "ApusConvert",
+      dependencies: [
+        "Apus", "ApusFormat", "ApusFormatWriter", "ApusGraph", "ApusRuntime", "ApusSafetensors",
+        .product(name: "Crypto", package: "swift-crypto"),
+      ]),
     .executableTarget(
       name: "modelconv",
       dependencies: [
-        "ApusConvert", "Apus", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "ApusConvert", "Apus", "ApusSafetensors", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
     .testTarget(name: "CApusPlatformTests", dependencies: ["CApusPlatform"]),

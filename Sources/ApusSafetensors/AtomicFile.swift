@@ -11,11 +11,21 @@ public final class AtomicFile {
   /// - Throws: `inputOutput` or `fileNotFound` (no such folder) where the temporary file can't be made.
   public init(path: String) throws(ApusError) {
     self.path = path
-    temporaryPath = path + ".\(getpid()).partial"
-    descriptor = open(temporaryPath, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
-    guard descriptor >= 0 else {
-      throw ApusError(
-        errno == ENOENT ? .fileNotFound : .inputOutput, "can't create the file: " + String(cString: strerror(errno)), file: path)
+    var attempt = 0
+    while true {
+      let temporary = path + ".\(getpid()).\(attempt).partial"
+      let opened = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+      if opened >= 0 {
+        (temporaryPath, descriptor) = (temporary, opened)
+        return
+      }
+      // A killed process of the same number may have left one.
+      guard errno == EEXIST, attempt < 1000 else {
+        throw ApusError(
+          errno == ENOENT ? .fileNotFound : .inputOutput, "can't create the file: " + String(cString: strerror(errno)),
+          file: path)
+      }
+      attempt += 1
     }
   }
 

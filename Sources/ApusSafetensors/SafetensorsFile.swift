@@ -71,8 +71,17 @@ public final class SafetensorsFile: Sendable {
   }
 
   public func bytes(of entry: SafetensorsEntry) throws(ApusError) -> [UInt8] {
+    try bytes(of: entry, from: 0, count: entry.byteCount)
+  }
+
+  /// `count` bytes of a tensor from its byte `offset`.
+  /// - Throws: `indexOutOfRange` where the tensor has fewer.
+  public func bytes(of entry: SafetensorsEntry, from offset: Int, count: Int) throws(ApusError) -> [UInt8] {
+    guard offset >= 0, count >= 0, offset <= entry.byteCount, count <= entry.byteCount - offset else {
+      throw ApusError(.indexOutOfRange, "bytes outside of the tensor", file: path, tensorName: entry.name)
+    }
     do {
-      return try source.read(at: entry.offset, count: entry.byteCount)
+      return try source.read(at: entry.offset + UInt64(offset), count: count)
     } catch {
       var error = error.inFile(path)
       error.tensorName = entry.name

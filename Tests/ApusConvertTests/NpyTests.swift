@@ -84,7 +84,7 @@ private func npy(_ header: String, data: [UInt8] = [], version: UInt8 = 1) -> [U
     (npy("{'descr': '<f4', 'fortran_order': False, 'shape': (9223372036854775807, 9)}"), .malformed),
     (npy("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,)}"), .malformed),
     (npy("{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904,)}"), .malformed),
-    (npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1152921504606846975,)}"), .truncated),
+    (npy("{'descr': '<f4', 'fortran_order': False, 'shape': (57646075230342348,)}"), .truncated),
     (npy("{'descr': '<f4', 'fortran_order': False}"), .malformed),
     (npy("{'descr': '<f4', 'fortran_order': 0, 'shape': ()}"), .malformed),
     (npy("{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': ()}"), .malformed),

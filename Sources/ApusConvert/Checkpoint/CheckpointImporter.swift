@@ -1,11 +1,13 @@
-import ApusFormat
+import ApusFormatWriter
 import ApusGraph
 import ApusSafetensors
 
 /// A model as a checkpoint of ApusTraining holds it.
-public struct ImportedModel: Sendable {
-  /// All tensors inline; metadata without provenance.
+public struct ImportedModel {
+  /// Metadata without provenance.
   public var definition: ModelDefinition
+  /// The bytes of tensors that are not inline.
+  public var data: TensorData
   /// Tensors of the checkpoint that are no part of the model: optimizer state, and parameters that the graph does not read.
   public var leftOut: [String]
   /// Bytes of those.
@@ -16,9 +18,15 @@ public struct ImportedModel: Sendable {
 /// (Sources/ApusTraining/Export/GRAPH_JSON.md).
 public struct CheckpointImporter {
   private let file: SafetensorsFile
+  private let inlineBytes: Int
   private static let testPrefix = "apus.test."
 
-  public init(_ file: SafetensorsFile) { self.file = file }
+  /// - Parameter inlineBytes: tensors up to this size are read into the definition; larger ones stay in the checkpoint, and
+  ///   `ImportedModel.data` reads them piece by piece.
+  public init(_ file: SafetensorsFile, inlineBytes: Int = 1 << 20) {
+    self.file = file
+    self.inlineBytes = inlineBytes
+  }
 
   /// The model of the checkpoint.
   ///
@@ -55,7 +63,28 @@ public struct CheckpointImporter {
       !used.contains(Name(entry.name)) && !(testVectors && entry.name.hasPrefix(Self.testPrefix))
     }
     return ImportedModel(
-      definition: definition, leftOut: leftOut.map(\.name), leftOutBytes: leftOut.reduce(0) { $0 + UInt64($1.byteCount) })
+      definition: definition, data: data(definition), leftOut: leftOut.map(\.name),
+      leftOutBytes: leftOut.reduce(0) { $0 + UInt64($1.byteCount) })
+  }
+
+  private func data(_ definition: ModelDefinition) -> TensorData {
+    { (reference, offset, target) throws(ApusError) in
+      let vectors = definition.metadata.testVectors
+      let name =
+        switch reference {
+        case .model(let id): definition.tensors[Int(id)].name
+        case .testInput(let vector, let index): Self.testTensor(vector, "input", vectors[vector].inputs[index].name)
+        case .testOutput(let vector, let index): Self.testTensor(vector, "output", vectors[vector].outputs[index].name)
+        }
+      guard let entry = file.entry(named: name.string), let start = Int(exactly: offset) else {
+        throw ApusError(.unknownName, "the checkpoint lacks a tensor", file: file.path, tensorName: name.string)
+      }
+      target.copyBytes(from: try file.bytes(of: entry, from: start, count: target.count))
+    }
+  }
+
+  private static func testTensor(_ vector: Int, _ kind: String, _ name: Name) -> Name {
+    Name("\(testPrefix)\(vector).\(kind).\(name.string)")
   }
 
   private func document() throws(ApusError) -> JSONValue {
@@ -91,7 +120,8 @@ public struct CheckpointImporter {
     }
     return ConstantTensor(
       name: Name(name), elementType: entry.elementType, dimensions: entry.dimensions,
-      storage: .inline(try file.bytes(of: entry)))
+      storage: entry.byteCount <= inlineBytes
+        ? .inline(try file.bytes(of: entry)) : .segment(index: 0, offset: 0, length: UInt64(entry.byteCount)))
   }
 
   /// Checks every node against the registry and completes the types of the graph's values.
@@ -122,9 +152,9 @@ public struct CheckpointImporter {
         var list: [TestVector.Tensor] = []
         for id in ids {
           let name = graph.values[Int(id)].name
-          let stored = "\(Self.testPrefix)\(index).\(kind).\(name.string)"
-          expected.insert(Name(stored))
-          var tensor = try tensor(named: stored)
+          let stored = Self.testTensor(index, kind, name)
+          expected.insert(stored)
+          var tensor = try tensor(named: stored.string)
           try CheckpointImporter.check(tensor, against: types[Int(id)])
           tensor.name = .empty
           list.append(TestVector.Tensor(name: name, tensor: tensor))

@@ -1,0 +1,101 @@
+import ApusGraph
+import ApusRuntime
+
+/// A graph as text, one node a line:
+///
+///     %hidden float32 [N, 3] = ai.onnx.Gemm-13(%x, %fc1.weight, %fc1.bias) {transB: 1}  # fc1
+enum GraphListing {
+  /// The graph as the file has it.
+  static func file(_ definition: ModelDefinition) -> [String] {
+    var lines: [String] = []
+    for (index, graph) in definition.graphs.enumerated() {
+      let printer = NodePrinter(definition: definition, graph: graph)
+      let title = (index == 0 ? "graph" : "subgraph \(index)") + (graph.name.isEmpty ? "" : " " + graph.name.string)
+      lines.append(title + "(" + graph.inputs.map { printer.declaration($0) }.joined(separator: ", ") + ")")
+      for node in graph.nodes { lines.append("  " + printer.line(node)) }
+      lines.append("  return " + graph.outputs.map { printer.name($0) }.joined(separator: ", "))
+    }
+    return lines
+  }
+
+  /// The graph after the compiler's passes: what was folded is gone, what was fused stands in one line.
+  static func program(_ program: Program, _ definition: ModelDefinition) -> [String] {
+    let printer = NodePrinter(definition: definition, graph: program.graph)
+    var lines = ["program(" + program.graph.inputs.map { printer.declaration($0) }.joined(separator: ", ") + ")"]
+    for node in program.nodes {
+      var fused = ""
+      if let bias = node.bias { fused += " + bias " + printer.name(bias) }
+      if let residual = node.residual { fused += " + residual " + printer.name(residual) }
+      switch node.activation {
+      case .none: break
+      case .relu: fused += " + relu"
+      case .leakyRelu(let alpha): fused += " + leaky_relu(\(alpha))"
+      case .sigmoid: fused += " + sigmoid"
+      case .tanh: fused += " + tanh"
+      }
+      lines.append("  " + printer.line(node.node, fused: fused))
+    }
+    lines.append("  return " + program.outputs.map { printer.name($0) }.joined(separator: ", "))
+    return lines
+  }
+}
+
+private struct NodePrinter {
+  let definition: ModelDefinition
+  let graph: Graph
+
+  func name(_ id: ValueID) -> String {
+    guard id >= 0 else { return "-" }
+    let name = graph.values[Int(id)].name
+    return "%" + (name.isEmpty ? "\(id)" : name.string)
+  }
+
+  func declaration(_ id: ValueID) -> String {
+    guard id >= 0, let type = graph.values[Int(id)].type else { return name(id) }
+    return name(id) + " " + text(type)
+  }
+
+  private func text(_ type: ValueType) -> String {
+    switch type {
+    case .tensor(let tensor): tensor.elementType.name.text + " " + Shape.text(tensor.shape, symbols: definition.symbols)
+    case .sequence(let element): "sequence(" + text(element) + ")"
+    case .optional(let element): "optional(" + text(element) + ")"
+    case .map(let key, let value): "map(" + key.name.text + ", " + text(value) + ")"
+    }
+  }
+
+  func line(_ node: Node, fused: String = "") -> String {
+    let results = node.outputs.map { declaration($0) }.joined(separator: ", ")
+    let kind = node.domain.string + "." + node.operatorName.string + "-\(node.sinceVersion)"
+    var text = results + " = " + kind + "(" + node.inputs.map { name($0) }.joined(separator: ", ") + ")"
+    if !node.attributes.isEmpty {
+      text += " {" + node.attributes.map { "\($0.name.string): " + self.text($0.value) }.joined(separator: ", ") + "}"
+    }
+    text += fused
+    return node.name.isEmpty ? text : text + "  # " + node.name.string
+  }
+
+  private func text(_ value: AttributeValue) -> String {
+    func list<Element>(_ elements: [Element], _ text: (Element) -> String) -> String {
+      "[" + elements.map(text).joined(separator: ", ") + "]"
+    }
+    func tensor(_ id: TensorID) -> String {
+      guard id >= 0, Int(id) < definition.tensors.count else { return "tensor \(id)" }
+      let tensor = definition.tensors[Int(id)]
+      return "tensor \(id) " + tensor.elementType.name.text + " " + Shape(tensor.dimensions).text(symbols: [])
+    }
+    return switch value {
+    case .int(let number): "\(number)"
+    case .float(let number): "\(number)"
+    case .string(let name): "\"" + name.string + "\""
+    case .tensor(let id): tensor(id)
+    case .graph(let id): "subgraph \(id)"
+    case .ints(let numbers): list(numbers) { "\($0)" }
+    case .floats(let numbers): list(numbers) { "\($0)" }
+    case .strings(let names): list(names) { "\"" + $0.string + "\"" }
+    case .tensors(let ids): list(ids, tensor)
+    case .graphs(let ids): list(ids) { "subgraph \($0)" }
+    case .type(let type): self.text(type)
+    }
+  }
+}

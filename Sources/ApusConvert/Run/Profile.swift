@@ -1,0 +1,91 @@
+import Apus
+import ApusGraph
+import ApusRuntime
+import ApusSafetensors
+
+/// Where the time of runs went: one line a node of the program, with what was fused into it.
+public struct Profile: Sendable {
+  public struct Line: Sendable {
+    public let label: String
+    public let operatorName: String
+    /// Of one run, on average.
+    public let nanoseconds: Double
+    /// Operations of one run, those of the fused nodes included; 0 where they are not known.
+    public let operations: UInt64
+  }
+
+  public let lines: [Line]
+
+  /// - Parameters:
+  ///   - runs: the profile of each run; times are their mean.
+  ///   - cost: of the shapes that ran.
+  init(_ runs: [[Session.ProfileEntry]], program: Program, cost: ModelCost) {
+    let operations = Profile.operations(program, cost)
+    // Entries stand in the order of the program's nodes; nodes that became no step have none.
+    var position = 0
+    lines = (runs.first ?? []).enumerated().map { index, entry in
+      var count: UInt64 = 0
+      if let found = program.nodes[position...].firstIndex(where: { $0.label == entry.label }) {
+        count = operations[found]
+        position = found + 1
+      }
+      let total = runs.reduce(0.0) { $0 + Double($1[index].nanoseconds) }
+      return Line(
+        label: entry.label, operatorName: entry.operatorName.string, nanoseconds: total / Double(runs.count),
+        operations: count)
+    }
+  }
+
+  /// For each node of the program the operations of the graph's nodes that it stands for: those between what it reads and what
+  /// it writes.
+  private static func operations(_ program: Program, _ cost: ModelCost) -> [UInt64] {
+    var writers: [ValueID: Int] = [:]
+    for (index, node) in cost.nodes.enumerated() {
+      for id in node.node.outputs where id >= 0 { writers[id] = index }
+    }
+    var counted: Set<Int> = []
+    return program.nodes.map { node in
+      let reads = Set(node.reads)
+      var pending = node.node.outputs.filter { $0 >= 0 }
+      var sum: UInt64 = 0
+      while let id = pending.popLast() {
+        guard !reads.contains(id), let writer = writers[id], counted.insert(writer).inserted else { continue }
+        sum &+= cost.nodes[writer].operations ?? 0
+        pending += cost.nodes[writer].node.inputs.filter { $0 >= 0 }
+      }
+      return sum
+    }
+  }
+
+  public var text: String {
+    let total = max(lines.reduce(0) { $0 + $1.nanoseconds }, 1)
+    var table = TextTable(
+      .init(title: "node"), .init(title: "time", alignment: .right), .init(title: "share", alignment: .right),
+      .init(title: "operations", alignment: .right), .init(title: "GFLOP/s", alignment: .right))
+    table.rows = lines.map { line in
+      [
+        line.label, Quantity.duration(nanoseconds: line.nanoseconds),
+        Quantity.percent(line.nanoseconds / total), line.operations == 0 ? "-" : Quantity.operations(line.operations),
+        line.operations == 0 ? "-" : Quantity.gigaflops(line.operations, nanoseconds: line.nanoseconds),
+      ]
+    }
+    return table.text()
+  }
+
+  public var json: JSONValue {
+    .array(
+      lines.map {
+        [
+          "node": .string($0.label), "operator": .string($0.operatorName), "nanoseconds": .float($0.nanoseconds),
+          "flops": JSONValue($0.operations),
+        ]
+      })
+  }
+}
+
+extension ModelRun {
+  /// The profile of the run with the operations of each node; nil where it was not asked for.
+  public func profile(of model: Model) -> Profile? {
+    cost.map { Profile([profile], program: model.program, cost: $0) }
+  }
+}

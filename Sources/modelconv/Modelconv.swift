@@ -1,0 +1,46 @@
+import Apus
+import ArgumentParser
+import Foundation
+
+@main
+struct Modelconv: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "modelconv",
+    abstract: "Make, show, check, run and measure Apus model files (.apus).",
+    discussion: """
+      A checkpoint of ApusTraining becomes a model file, the file is proved right, and people and programs can look at it:
+
+        modelconv convert lenet.safetensors -o lenet.apus
+        modelconv inspect lenet.apus
+        modelconv verify lenet.apus
+        modelconv run lenet.apus --input input=images.npy --output-dir out
+        modelconv bench lenet.apus --shape input=1,1,28,28 --threads 1,2
+
+      'modelconv help <subcommand>' tells more. Results go to standard output, messages and progress to standard error.
+
+      Exit codes: 0 success; 1 a check, the conversion or the run failed; 2 the command line is wrong.
+      """,
+    version: "0.1.0",
+    subcommands: [Convert.self, Inspect.self, Verify.self, Run.self, Bench.self])
+
+  /// Usage errors are 2 here, as most tools have it; ArgumentParser's own is 64.
+  static func main() {
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+    } catch let error as ApusError {
+      Console.fail("\(error)")
+      Foundation.exit(1)
+    } catch {
+      let code = exitCode(for: error)
+      guard code != .success else {
+        print(fullMessage(for: error))
+        Foundation.exit(0)
+      }
+      // A command that failed has told why itself and throws a bare exit code.
+      if let failure = error as? ExitCode { Foundation.exit(failure.rawValue) }
+      Console.write(fullMessage(for: error) + "\n")
+      Foundation.exit(2)
+    }
+  }
+}
