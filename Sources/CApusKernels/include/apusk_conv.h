@@ -34,6 +34,7 @@ typedef struct apusk_conv_kernels {
   const apusk_gemm_kernels *gemm;           // the panels that weights are packed into
   apusp_kernel conv2d_f32;                  // any groups, through the micro-kernels of the matrix product
   apusp_kernel conv2d_depthwise_f32;        // cin == groups
+  apusp_kernel conv2d_pack_f32;             // args: apusk_conv2d_pack_f32_args
 } apusk_conv_kernels;
 
 const apusk_conv_kernels *apusk_conv_kernels_for(int32_t level);
@@ -45,6 +46,17 @@ int64_t apusk_conv2d_f32_packed_bytes(const apusk_conv_kernels *kernels, const a
 // Packs ONNX weights [cout, cin/groups, kh, kw], dense, into `packed` (64-byte aligned).
 void apusk_conv2d_f32_pack(const apusk_conv_kernels *kernels, const apusk_conv2d_f32_args *args, const float *weights,
                            float *packed);
+
+// The same as a step, for weights that are known only at run time.
+typedef struct apusk_conv2d_pack_f32_args {
+  const float *weights;  // [cout, cin/groups, kh, kw]
+  float *packed;
+  int64_t cin, cout, groups, kh, kw;
+} apusk_conv2d_pack_f32_args;
+
+// Returns 0, 100 for sizes that make no weights, 301 for an overflow.
+int32_t apusk_conv2d_pack_f32_plan(const apusk_conv_kernels *kernels, const apusk_conv2d_pack_f32_args *args,
+                                   apusk_plan *plan);
 
 // Chooses the kernel by shape, cuts the work into units and fills `plan`; pointers may still be unset.
 // Returns 0, 100 for sizes that make no convolution, 301 for an overflow.

@@ -92,7 +92,8 @@ void apusk_lstm_f32_set_default_activations(apusk_lstm_f32_args *args);
 // Bytes of packed R for all directions; -1 on overflow or negative sizes.
 int64_t apusk_lstm_f32_packed_bytes(const apusk_recurrent_kernels *kernels, int32_t directions, int64_t hidden);
 
-// Packs R [directions, 4H, H].
+// Packs R [directions, 4H, H]. For an R that is known only at run time the step is pack_b_f32 with k = H, n = 4H,
+// stride_k = 1, stride_n = H, batches = directions, source_batch_stride = 4H * H, packed_batch_stride = 0.
 void apusk_lstm_f32_pack(const apusk_recurrent_kernels *kernels, int32_t directions, int64_t hidden, const float *r,
                          float *packed);
 

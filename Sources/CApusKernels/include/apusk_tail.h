@@ -18,7 +18,7 @@ extern "C" {
 
 // From the sum `acc` of row i and column j, every operation rounded to fp32 by itself, in this order:
 //
-//   v = scale * acc                       (skipped where scale is 1)
+//   v = scale * acc
 //   v = v + bias[j]                       (skipped where bias is NULL)
 //   v = v + residual_scale * residual[i * residual_row_stride + j * residual_column_stride]     (skipped where NULL)
 //   y = activation(v)

@@ -1,0 +1,139 @@
+// Convolutions through the micro-kernels of the matrix product.
+#include "conv_isa.h"
+
+// Floats of k in one pass over a band: so much of a panel of weights stays in the L1 and L2 caches.
+#define PASS_DEPTH 768
+
+typedef struct window_source {
+  const apusk_conv2d_f32_args *args;
+  int64_t first_channel, channels;
+} window_source;
+
+static void fill_windows(const apusk_gemm_block *block, int64_t row0, int64_t rows, int64_t k0, int64_t depth,
+                         float *target) {
+  const window_source *source = block->source;
+  const apusk_conv2d_f32_args *args = source->args;
+  for (int64_t i = 0; i < rows; i++) {
+    int64_t pixel = row0 + i;
+    apusk_conv_window(args, pixel / args->ow / args->oh, pixel / args->ow % args->oh, pixel % args->ow,
+                      source->first_channel, source->channels, 1, k0, depth, target + i * APUSK_GEMM_A_STRIDE);
+  }
+}
+
+// Units: group, block of pixels, part of the panels.
+static void run_pixels(const apusk_conv_isa *isa, const apusk_conv2d_f32_args *args, const apusk_conv_shape *shape,
+                       int64_t begin, int64_t end, apusp_worker *worker) {
+  const apusk_tail *tail = &args->tail;
+  int64_t pixels = args->batch * args->oh * args->ow;
+  int64_t blocks = apusk_divide_up(pixels, args->rows_per_unit);
+  int64_t parts = apusk_divide_up(shape->panels, args->panels_per_unit);
+  for (int64_t unit = begin; unit < end;) {
+    int64_t part = unit % parts, row = unit / parts % blocks * args->rows_per_unit, group = unit / parts / blocks;
+    int64_t end_part = parts - part < end - unit ? parts : part + (end - unit);
+    int64_t end_panel = end_part * args->panels_per_unit, column = group * shape->group_cout;
+    window_source source = {args, group * shape->group_cin, shape->group_cin};
+    apusk_gemm_block block = {
+        .b = args->w + group * shape->group_floats, .c = args->y + row * args->y_pixel_stride + column,
+        .c_row = args->y_pixel_stride,
+        .rows = pixels - row < args->rows_per_unit ? pixels - row : args->rows_per_unit,
+        .n = shape->group_cout, .k = shape->k, .first_panel = part * args->panels_per_unit,
+        .end_panel = end_panel < shape->panels ? end_panel : shape->panels,
+        .tail = tail, .bias = tail->bias ? tail->bias + column : NULL,
+    };
+    if (tail->residual) {
+      block.residual = tail->residual + row * tail->residual_row_stride + column * tail->residual_column_stride;
+    }
+    if (shape->variant == APUSK_CONV_POINTWISE) {
+      block.a = args->x + row * args->x_pixel_stride + source.first_channel;
+      block.a_row = args->x_pixel_stride;
+      block.a_k = 1;
+    } else {
+      block.fill = fill_windows;
+      block.source = &source;
+      block.source_row = row;
+    }
+    apusk_gemm_block_run(isa->gemm, &block, worker->scratch);
+    unit += end_part - part;
+  }
+}
+
+// One band of rows of one image and group, panels first ..< end: passes over the kernel's rows, then panels, then
+// the micro-kernels across the band.
+static void run_band(const apusk_gemm_isa *isa, const apusk_conv2d_f32_args *args, const apusk_conv_shape *shape,
+                     const float *x, int64_t image, int64_t oy, int64_t rows, int64_t group, int64_t first,
+                     int64_t end) {
+  const apusk_tail *tail = &args->tail;
+  int32_t nr = isa->kernels.nr;
+  bool merged = shape->pixel == shape->group_cin && args->dilation_w == 1;
+  int64_t depth = args->kw * shape->group_cin;
+  int64_t passes = apusk_divide_up(args->kh, depth >= PASS_DEPTH ? 1 : PASS_DEPTH / depth);
+  int64_t step = apusk_divide_up(args->kh, passes);
+  int64_t tiles = apusk_divide_up(args->ow, isa->kernels.mr);
+  apusk_tile tile = {
+      .a_row = args->stride_w * shape->pixel, .a_y = args->dilation_h * shape->pitch,
+      .a_x = args->dilation_w * shape->pixel, .runs_x = merged ? 1 : args->kw,
+      .run = merged ? depth : shape->group_cin, .c_row = args->y_pixel_stride,
+  };
+  for (int64_t ky = 0; ky < args->kh; ky += step) {
+    tile.runs_y = args->kh - ky < step ? args->kh - ky : step;
+    tile.resume = ky > 0;
+    bool last = ky + tile.runs_y == args->kh;
+    for (int64_t panel = first; panel < end; panel++) {
+      int64_t column = panel * nr, channel = group * shape->group_cout + column;
+      tile.width = apusk_gemm_panel_width(shape->group_cout, panel, nr);
+      tile.b = args->w + group * shape->group_floats + column * shape->k + ky * depth * tile.width;
+      int64_t columns = shape->group_cout - column < tile.width ? shape->group_cout - column : tile.width;
+      apusk_finish finish = {.tail = tail, .bias = tail->bias ? tail->bias + channel : NULL};
+      for (int64_t r = 0; r < rows; r++) {
+        const float *a = x + r * args->stride_h * shape->pitch + ky * tile.a_y;
+        int64_t pixel = (image * args->oh + oy + r) * args->ow;
+        for (int64_t index = 0; index < tiles; index++) {
+          tile.rows = (int32_t)apusk_tile_rows(args->ow, tiles, index);
+          tile.a = a;
+          tile.c = args->y + pixel * args->y_pixel_stride + channel;
+          if (tail->residual) {
+            finish.residual =
+                tail->residual + pixel * tail->residual_row_stride + channel * tail->residual_column_stride;
+          }
+          apusk_tile_emit(isa, &tile, columns, last, &finish);
+          a += tile.rows * tile.a_row;
+          pixel += tile.rows;
+        }
+      }
+    }
+  }
+}
+
+// Units: image, group, band of output rows, part of the panels.
+static void run_rows(const apusk_conv_isa *isa, const apusk_conv2d_f32_args *args, const apusk_conv_shape *shape,
+                     int64_t begin, int64_t end, apusp_worker *worker) {
+  int64_t bands = apusk_divide_up(args->oh, args->rows_per_unit);
+  int64_t parts = apusk_divide_up(shape->panels, args->panels_per_unit);
+  for (int64_t unit = begin; unit < end;) {
+    int64_t part = unit % parts, oy = unit / parts % bands * args->rows_per_unit;
+    int64_t group = unit / parts / bands % args->groups, image = unit / parts / bands / args->groups;
+    int64_t rows = args->oh - oy < args->rows_per_unit ? args->oh - oy : args->rows_per_unit;
+    int64_t end_part = parts - part < end - unit ? parts : part + (end - unit);
+    int64_t end_panel = end_part * args->panels_per_unit, channel = group * shape->group_cin;
+    const float *x = worker->scratch;
+    if (shape->staged) {
+      apusk_conv_stage(args, shape, image, oy, rows, channel, shape->group_cin, 1, worker->scratch);
+    } else {
+      x = args->x + image * args->ih * shape->pitch + oy * args->stride_h * shape->pitch + channel;
+    }
+    run_band(isa->gemm, args, shape, x, image, oy, rows, group, part * args->panels_per_unit,
+             end_panel < shape->panels ? end_panel : shape->panels);
+    unit += end_part - part;
+  }
+}
+
+int32_t apusk_conv2d_f32_run(const apusk_conv_isa *isa, const apusk_conv2d_f32_args *args, int64_t begin, int64_t end,
+                             apusp_worker *worker) {
+  const apusk_conv_shape shape = apusk_conv_shape_of(args, isa->gemm->kernels.nr);
+  if (shape.variant == APUSK_CONV_ROWS) {
+    run_rows(isa, args, &shape, begin, end, worker);
+  } else {
+    run_pixels(isa, args, &shape, begin, end, worker);
+  }
+  return 0;
+}

@@ -1,0 +1,66 @@
+// What an instruction set level adds for convolutions.
+#ifndef APUSK_CONV_ISA_H
+#define APUSK_CONV_ISA_H
+
+#include "conv_shape.h"
+
+// Output pixels side by side of a depthwise convolution, `channels` channels.
+// Pixel i reads x[i * x_pixel + ky * x_y + kx * x_x + c] and w[(ky * kw + kx) * w_tap + c].
+// `tail` is NULL for raw sums; otherwise its bias (from the first channel on, or NULL) and activation are applied: it
+// has no scale, no residual and no activation with an exponential.
+typedef struct apusk_depthwise {
+  const float *x;
+  int64_t x_pixel, x_y, x_x;
+  const float *w;
+  int64_t w_tap;
+  float *y;
+  int64_t y_pixel;
+  int64_t kh, kw;
+  int64_t pixels, channels;
+  const apusk_tail *tail;
+  const float *bias;
+} apusk_depthwise;
+
+typedef struct apusk_conv_isa {
+  apusk_conv_kernels kernels;
+  const apusk_gemm_isa *gemm;
+  void (*depthwise)(const apusk_depthwise *pixels);
+} apusk_conv_isa;
+
+extern const apusk_conv_isa apusk_conv_isa_portable;
+#if defined(__x86_64__)
+extern const apusk_conv_isa apusk_conv_isa_avx2;
+extern const apusk_conv_isa apusk_conv_isa_avx512;
+#endif
+
+int32_t apusk_conv2d_f32_run(const apusk_conv_isa *isa, const apusk_conv2d_f32_args *args, int64_t begin, int64_t end,
+                             apusp_worker *worker);
+int32_t apusk_conv2d_depthwise_f32_run(const apusk_conv_isa *isa, const apusk_conv2d_f32_args *args, int64_t begin,
+                                       int64_t end, apusp_worker *worker);
+
+int32_t apusk_conv2d_pack_f32_run(const apusk_conv_isa *isa, const apusk_conv2d_pack_f32_args *args, int64_t begin,
+                                  int64_t end);
+int64_t apusk_conv2d_pack_units(const apusk_conv_kernels *kernels, const apusk_conv2d_pack_f32_args *args);
+
+// rows_per_unit (output rows) and panels_per_unit (channels) for the depthwise kernel, and the plan's numbers.
+int32_t apusk_conv2d_depthwise_f32_cut(const apusk_conv_isa *isa, apusk_conv2d_f32_args *args,
+                                       const apusk_conv_shape *shape, apusk_plan *plan);
+
+#define APUSK_CONV_ENTRY(isa, gemm_isa, level_number)                                                         \
+  static int32_t conv2d(const void *args, int64_t begin, int64_t end, apusp_worker *worker) {                 \
+    return apusk_conv2d_f32_run(&isa, args, begin, end, worker);                                              \
+  }                                                                                                           \
+  static int32_t conv2d_depthwise(const void *args, int64_t begin, int64_t end, apusp_worker *worker) {       \
+    return apusk_conv2d_depthwise_f32_run(&isa, args, begin, end, worker);                                    \
+  }                                                                                                           \
+  static int32_t conv2d_pack(const void *args, int64_t begin, int64_t end, apusp_worker *worker) {            \
+    (void)worker;                                                                                             \
+    return apusk_conv2d_pack_f32_run(&isa, args, begin, end);                                                 \
+  }                                                                                                           \
+  const apusk_conv_isa isa = {                                                                                \
+      .kernels = {level_number, &gemm_isa.kernels, conv2d, conv2d_depthwise, conv2d_pack},                    \
+      .gemm = &gemm_isa,                                                                                      \
+      .depthwise = depthwise_pixels,                                                                          \
+  };
+
+#endif

@@ -1,0 +1,137 @@
+// Checks and planning of convolutions.
+#include "conv_isa.h"
+
+const apusk_conv_kernels *apusk_conv_kernels_for(int32_t level) {
+  switch (level) {
+    case APUSK_LEVEL_PORTABLE:
+      return &apusk_conv_isa_portable.kernels;
+#if defined(__x86_64__)
+    case APUSK_LEVEL_AVX2:
+      return &apusk_conv_isa_avx2.kernels;
+    case APUSK_LEVEL_AVX512:
+      return &apusk_conv_isa_avx512.kernels;
+#endif
+    default:
+      return NULL;
+  }
+}
+
+// Sizes up to 2^31 - 1, so that a product of two of them, or a few of those added, is far from overflow.
+static bool in_range(int64_t value, int64_t least) { return value >= least && value <= INT32_MAX; }
+
+static bool weights_make_sense(int64_t cin, int64_t cout, int64_t groups, int64_t kh, int64_t kw) {
+  return in_range(cin, 1) && in_range(cout, 1) && in_range(groups, 1) && in_range(kh, 1) && in_range(kw, 1) &&
+         cin % groups == 0 && cout % groups == 0;
+}
+
+static bool product(int64_t a, int64_t b, int64_t c, int64_t d, int64_t *result) {
+  return !__builtin_mul_overflow(a, b, result) && !__builtin_mul_overflow(*result, c, result) &&
+         !__builtin_mul_overflow(*result, d, result);
+}
+
+int64_t apusk_conv2d_f32_packed_bytes(const apusk_conv_kernels *kernels, const apusk_conv2d_f32_args *args) {
+  if (!weights_make_sense(args->cin, args->cout, args->groups, args->kh, args->kw)) return -1;
+  int64_t k, floats;
+  if (apusk_conv_is_depthwise(args->cin, args->groups)) {
+    if (!product(args->kh, args->kw, apusk_conv_depthwise_columns(args->cout), 1, &floats)) return -1;
+  } else {
+    // Groups follow each other without a gap: the buffer as a whole is rounded up.
+    int64_t columns = apusk_conv_group_columns(args->cout / args->groups, kernels->gemm->nr);
+    if (!product(args->kh, args->kw, args->cin / args->groups, 1, &k) ||
+        !product(k, columns, args->groups, 1, &floats)) {
+      return -1;
+    }
+  }
+  if (floats > INT64_MAX / 4 - 64) return -1;
+  return (floats * (int64_t)sizeof(float) + 63) & ~(int64_t)63;
+}
+
+static int32_t check(const apusk_conv_kernels *kernels, const apusk_conv2d_f32_args *a) {
+  if (!weights_make_sense(a->cin, a->cout, a->groups, a->kh, a->kw) || !in_range(a->batch, 0) || !in_range(a->ih, 0) || !in_range(a->iw, 0) ||
+      !in_range(a->oh, 0) || !in_range(a->ow, 0) || !in_range(a->stride_h, 1) || !in_range(a->stride_w, 1) ||
+      !in_range(a->dilation_h, 1) || !in_range(a->dilation_w, 1) || !in_range(a->pad_top, 0) ||
+      !in_range(a->pad_left, 0) || !in_range(a->x_pixel_stride, a->cin) || !in_range(a->y_pixel_stride, a->cout) ||
+      a->tail.activation < 0 || a->tail.activation > APUSK_ACTIVATION_CLIP) {
+    return 100;
+  }
+  int64_t floats;
+  if (!product(a->batch, a->ih, a->iw, a->x_pixel_stride, &floats) || floats > INT64_MAX / 8 ||
+      !product(a->batch, a->oh, a->ow, a->y_pixel_stride, &floats) || floats > INT64_MAX / 8 ||
+      apusk_conv2d_f32_packed_bytes(kernels, a) < 0) {
+    return 301;
+  }
+  return 0;
+}
+
+// Bands of output rows: as many as make about 20 us and keep their input in the L2 cache.
+static int32_t cut_rows(const apusk_conv_isa *isa, apusk_conv2d_f32_args *args, const apusk_conv_shape *shape,
+                        apusk_plan *plan) {
+  double wanted = 20.0 * (double)isa->gemm->multiplies_per_us;
+  double panel_row = (double)args->ow * (double)shape->k * isa->gemm->kernels.nr;
+  double row = panel_row * (double)shape->panels;
+  int64_t rows = 1;
+  while (rows < args->oh && (row * (double)rows < wanted || rows * args->ow < 64) &&
+         (!shape->staged || apusk_conv_staged_floats(args, shape, rows + 1) <= 49152)) {
+    rows++;
+  }
+  int64_t bands = apusk_divide_up(args->oh, rows);
+  rows = apusk_divide_up(args->oh, bands);
+  double parts = row * (double)rows / (2.0 * wanted);
+  int64_t panels = parts <= 1.0 ? shape->panels : (int64_t)((double)shape->panels / parts);
+  args->rows_per_unit = rows;
+  args->panels_per_unit = panels < 1 ? 1 : panels;
+  plan->grain = apusk_gemm_grain(panel_row * (double)rows * (double)args->panels_per_unit, isa->gemm->multiplies_per_us);
+  if (shape->staged) plan->scratch_bytes = apusk_conv_staged_floats(args, shape, rows) * (int64_t)sizeof(float);
+  return product(args->batch, args->groups, bands, apusk_divide_up(shape->panels, args->panels_per_unit), &plan->units)
+             ? 0
+             : 301;
+}
+
+static int32_t cut_pixels(const apusk_conv_isa *isa, apusk_conv2d_f32_args *args, const apusk_conv_shape *shape,
+                          apusk_plan *plan) {
+  int64_t pixels = args->batch * args->oh * args->ow;
+  int64_t most = (int64_t)isa->gemm->kernels.mr * APUSK_GEMM_TILES_PER_BLOCK;
+  double each = (double)shape->k * isa->gemm->kernels.nr;
+  apusk_gemm_cut(isa->gemm, pixels, shape->panels, each, most, &args->rows_per_unit, &args->panels_per_unit);
+  plan->grain = apusk_gemm_grain(each * (double)args->rows_per_unit * (double)args->panels_per_unit,
+                                 isa->gemm->multiplies_per_us);
+  plan->scratch_bytes = apusk_gemm_block_scratch_floats(args->rows_per_unit) * (int64_t)sizeof(float);
+  return product(args->groups, apusk_divide_up(pixels, args->rows_per_unit),
+                 apusk_divide_up(shape->panels, args->panels_per_unit), 1, &plan->units)
+             ? 0
+             : 301;
+}
+
+int32_t apusk_conv2d_f32_plan(const apusk_conv_kernels *kernels, apusk_conv2d_f32_args *args, apusk_plan *plan) {
+  const apusk_conv_isa *isa = (const apusk_conv_isa *)kernels;  // its first member
+  *plan = (apusk_plan){.kernel = kernels->conv2d_f32, .grain = 1};
+  args->rows_per_unit = args->panels_per_unit = 1;
+  int32_t status = check(kernels, args);
+  if (status != 0) return status;
+  if (args->batch == 0 || args->oh == 0 || args->ow == 0) return 0;
+  apusk_conv_shape shape = apusk_conv_shape_of(args, kernels->gemm->nr);
+  switch (shape.variant) {
+    case APUSK_CONV_DEPTHWISE:
+      plan->kernel = kernels->conv2d_depthwise_f32;
+      return apusk_conv2d_depthwise_f32_cut(isa, args, &shape, plan);
+    case APUSK_CONV_ROWS:
+      return cut_rows(isa, args, &shape, plan);
+    default:
+      return cut_pixels(isa, args, &shape, plan);
+  }
+}
+
+int32_t apusk_conv2d_pack_f32_plan(const apusk_conv_kernels *kernels, const apusk_conv2d_pack_f32_args *args,
+                                   apusk_plan *plan) {
+  *plan = (apusk_plan){.kernel = kernels->conv2d_pack_f32, .grain = 1};
+  const apusk_conv2d_f32_args conv = {
+      .cin = args->cin, .cout = args->cout, .groups = args->groups, .kh = args->kh, .kw = args->kw,
+  };
+  if (!weights_make_sense(args->cin, args->cout, args->groups, args->kh, args->kw)) return 100;
+  int64_t bytes = apusk_conv2d_f32_packed_bytes(kernels, &conv);
+  if (bytes < 0) return 301;
+  plan->units = apusk_conv2d_pack_units(kernels, args);
+  // About a float a nanosecond; 10 us are worth a thread.
+  plan->grain = apusk_divide_up(10000 * plan->units, bytes / (int64_t)sizeof(float));
+  return 0;
+}

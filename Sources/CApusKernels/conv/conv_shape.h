@@ -1,0 +1,64 @@
+// What follows from a convolution's sizes: which variant computes it, and the geometry of its input windows.
+#ifndef APUSK_CONV_SHAPE_H
+#define APUSK_CONV_SHAPE_H
+
+#include "../gemm/gemm_block.h"
+#include "apusk_conv.h"
+
+typedef enum {
+  // 1x1, stride 1, no padding: pixels are the rows of a plain product.
+  APUSK_CONV_POINTWISE,
+  // Output pixels side by side are the rows of a micro-kernel that reads the input where it lies (or a padded copy of
+  // the input rows of one band), a run for each kernel row or tap.
+  APUSK_CONV_ROWS,
+  // Images too narrow for that: the window of each pixel is copied into a block of A.
+  APUSK_CONV_WINDOWS,
+  // One input channel for each output channel.
+  APUSK_CONV_DEPTHWISE
+} apusk_conv_variant;
+
+typedef struct apusk_conv_shape {
+  apusk_conv_variant variant;
+  int64_t group_cin, group_cout;
+  int64_t k;             // kh * kw * group_cin
+  int64_t panels;        // of one group
+  int64_t group_floats;  // packed weights of one group
+  int64_t window_rows, window_width;  // input pixels under one row of output pixels
+  bool padded;           // some windows reach beyond the image
+  bool staged;           // input rows are copied to scratch, with their padding
+  int64_t pixel, pitch;  // floats between pixels and between rows of what the micro-kernel reads
+} apusk_conv_shape;
+
+// A staged row of output takes at most so many floats; beyond (huge dilations) windows are copied one by one.
+#define APUSK_CONV_MOST_STAGED (1 << 20)
+// Channels that a unit of the depthwise kernel takes.
+#define APUSK_CONV_DEPTHWISE_CHANNELS 128
+
+static inline bool apusk_conv_is_depthwise(int64_t cin, int64_t groups) { return groups > 1 && cin == groups; }
+
+// Floats of packed weights for each k of one group, and for each tap of a depthwise kernel.
+static inline int64_t apusk_conv_group_columns(int64_t group_cout, int32_t nr) {
+  int64_t last = apusk_gemm_panels(group_cout, nr) - 1;
+  return last * nr + apusk_gemm_panel_width(group_cout, last, nr);
+}
+static inline int64_t apusk_conv_depthwise_columns(int64_t cout) { return (cout + 15) & ~(int64_t)15; }
+
+// For sizes that apusk_conv2d_f32_plan accepts.
+apusk_conv_shape apusk_conv_shape_of(const apusk_conv2d_f32_args *args, int32_t nr);
+
+// Floats of scratch for the staged input of `rows` rows of output pixels, of `channels` channels.
+static inline int64_t apusk_conv_staged_floats(const apusk_conv2d_f32_args *args, const apusk_conv_shape *shape,
+                                               int64_t rows) {
+  return ((rows - 1) * args->stride_h + shape->window_rows) * shape->pitch;
+}
+
+// Copies the input under output rows oy ..< oy + rows of image `image`, channels first_channel ..< + channels of those
+// that the kernel sees (each input channel counts `repeat` times), to `staged`: zeros outside the image.
+void apusk_conv_stage(const apusk_conv2d_f32_args *args, const apusk_conv_shape *shape, int64_t image, int64_t oy,
+                      int64_t rows, int64_t first_channel, int64_t channels, int64_t repeat, float *staged);
+
+// Copies floats k0 ..< k0 + depth (order ky, kx, channel) of one output pixel's window to `target`.
+void apusk_conv_window(const apusk_conv2d_f32_args *args, int64_t image, int64_t oy, int64_t ox, int64_t first_channel,
+                       int64_t channels, int64_t repeat, int64_t k0, int64_t depth, float *target);
+
+#endif

@@ -1,0 +1,163 @@
+#include "gemm_block.h"
+
+#include <string.h>
+
+int64_t apusk_gemm_block_scratch_floats(int64_t rows) { return rows * APUSK_GEMM_A_STRIDE; }
+
+void apusk_tile_emit(const apusk_gemm_isa *isa, const apusk_tile *tile, int64_t columns, bool last,
+                     apusk_finish *finish) {
+  bool tail = last && finish->tail;
+  finish->rows = tile->rows;
+  finish->columns = columns;
+  finish->output = tile->c;
+  finish->output_row = tile->c_row;
+  if (columns == tile->width) {
+    isa->tile(tile);
+    finish->source = tile->c;
+    finish->source_row = tile->c_row;
+    if (tail) isa->finish(finish);
+    return;
+  }
+  float sums[APUSK_GEMM_MAX_MR * APUSK_GEMM_MAX_NR];
+  size_t bytes = sizeof(float) * (size_t)columns;
+  apusk_tile inner = *tile;
+  inner.c = sums;
+  inner.c_row = tile->width;
+  if (tile->resume) {
+    memset(sums, 0, sizeof(float) * (size_t)(tile->rows * tile->width));
+    for (int64_t i = 0; i < tile->rows; i++) memcpy(sums + i * tile->width, tile->c + i * tile->c_row, bytes);
+  }
+  isa->tile(&inner);
+  if (tail) {
+    finish->source = sums;
+    finish->source_row = tile->width;
+    isa->finish(finish);
+  } else {
+    for (int64_t i = 0; i < tile->rows; i++) memcpy(tile->c + i * tile->c_row, sums + i * tile->width, bytes);
+  }
+}
+
+static void fill_from_strides(const apusk_gemm_block *block, int64_t row0, int64_t rows, int64_t k0, int64_t depth,
+                              float *target) {
+  const float *source = block->a + row0 * block->a_row + k0 * block->a_k;
+  if (block->a_k == 1) {
+    for (int64_t i = 0; i < rows; i++) {
+      memcpy(target + i * APUSK_GEMM_A_STRIDE, source + i * block->a_row, sizeof(float) * (size_t)depth);
+    }
+    return;
+  }
+  // A column of A at a time: where A is transposed its rows are the contiguous direction.
+  for (int64_t p = 0; p < depth; p++) {
+    for (int64_t i = 0; i < rows; i++) {
+      target[i * APUSK_GEMM_A_STRIDE + p] = source[i * block->a_row + p * block->a_k];
+    }
+  }
+}
+
+static const float *offset_or_null(const float *pointer, int64_t offset) { return pointer ? pointer + offset : NULL; }
+
+// One or two rows: B is read once and A hardly at all, so nothing is copied and panels are done several at a time.
+static void run_wide(const apusk_gemm_isa *isa, const apusk_gemm_block *block, const float *a, int64_t a_row,
+                     int64_t a_k, int64_t k0, int64_t depth, bool last) {
+  int32_t nr = isa->kernels.nr, most = isa->wide_panels[block->rows - 1];
+  int64_t full = block->n / nr;  // panels that need no care at their right edge
+  if (full > block->end_panel) full = block->end_panel;
+  apusk_finish finish = {.tail = block->tail, .rows = block->rows};
+  for (int64_t panel = block->first_panel; panel < full;) {
+    int64_t count = full - panel < most ? full - panel : most;
+    int64_t column = panel * nr;
+    apusk_wide wide = {
+        .a = a, .a_row = a_row, .a_k = a_k, .b = block->b + column * block->k + k0 * nr, .panel_stride = nr * block->k,
+        .c = block->c + column, .c_row = block->c_row, .k = depth, .rows = (int32_t)block->rows,
+        .panels = (int32_t)count, .resume = k0 > 0,
+    };
+    isa->wide(&wide);
+    panel += count;
+  }
+  if (full > block->first_panel && last && block->tail) {
+    int64_t column = block->first_panel * nr;
+    finish.bias = offset_or_null(block->bias, column);
+    finish.residual = offset_or_null(block->residual, column * block->tail->residual_column_stride);
+    finish.source = finish.output = block->c + column;
+    finish.source_row = finish.output_row = block->c_row;
+    finish.columns = full * nr - column;
+    isa->finish(&finish);
+  }
+  int64_t panel = full > block->first_panel ? full : block->first_panel;
+  if (panel < block->end_panel) {  // the last panel of the matrix, narrower than nr
+    int64_t column = panel * nr;
+    int32_t width = apusk_gemm_panel_width(block->n, panel, nr);
+    // The micro-kernel wants consecutive floats of A: where they are not, each is a run of its own.
+    apusk_tile tile = {
+        .a = a, .a_row = a_row, .a_x = a_k, .runs_y = 1, .runs_x = a_k == 1 ? 1 : depth, .run = a_k == 1 ? depth : 1,
+        .b = block->b + column * block->k + k0 * width, .c = block->c + column, .c_row = block->c_row,
+        .rows = (int32_t)block->rows, .width = width, .resume = k0 > 0,
+    };
+    finish.bias = offset_or_null(block->bias, column);
+    finish.residual =
+        block->residual ? block->residual + column * block->tail->residual_column_stride : NULL;
+    apusk_tile_emit(isa, &tile, block->n - column, last, &finish);
+  }
+}
+
+static void run_tiles(const apusk_gemm_isa *isa, const apusk_gemm_block *block, const float *a, int64_t a_row,
+                      int64_t k0, int64_t depth, bool last) {
+  int32_t nr = isa->kernels.nr;
+  int64_t tiles = apusk_divide_up(block->rows, isa->kernels.mr);
+  for (int64_t panel = block->first_panel; panel < block->end_panel; panel++) {
+    int64_t column = panel * nr;
+    int32_t width = apusk_gemm_panel_width(block->n, panel, nr);
+    int64_t columns = block->n - column < width ? block->n - column : width;
+    apusk_tile tile = {
+        .a_row = a_row, .runs_y = 1, .runs_x = 1, .run = depth,
+        .b = block->b + column * block->k + k0 * width, .c_row = block->c_row, .width = width, .resume = k0 > 0,
+    };
+    apusk_finish finish = {.tail = block->tail, .bias = offset_or_null(block->bias, column)};
+    int64_t row = 0;
+    for (int64_t index = 0; index < tiles; index++) {
+      tile.rows = (int32_t)apusk_tile_rows(block->rows, tiles, index);
+      tile.a = a + row * a_row;
+      tile.c = block->c + row * block->c_row + column;
+      if (block->residual) {
+        finish.residual = block->residual + row * block->tail->residual_row_stride +
+                          column * block->tail->residual_column_stride;
+      }
+      apusk_tile_emit(isa, &tile, columns, last, &finish);
+      row += tile.rows;
+    }
+  }
+}
+
+void apusk_gemm_block_run(const apusk_gemm_isa *isa, const apusk_gemm_block *block, float *scratch) {
+  if (block->rows <= 0 || block->first_panel >= block->end_panel) return;
+  bool wide = block->rows <= 2;
+  // Copying A pays where it is read again for many panels, or where its rows would fall into one set of the L1 cache.
+  bool few = block->end_panel - block->first_panel <= 2 && block->a_k == 1 && block->a_row % 256 != 0;
+  bool direct = !block->fill && (wide || few);
+  if (direct && wide) {
+    run_wide(isa, block, block->a, block->a_row, block->a_k, 0, block->k, true);
+    return;
+  }
+  int64_t passes = block->k > APUSK_GEMM_KC ? apusk_divide_up(block->k, APUSK_GEMM_KC) : 1;
+  int64_t step = (apusk_divide_up(block->k, passes) + 15) & ~(int64_t)15;
+  int64_t k0 = 0;
+  do {
+    int64_t depth = block->k - k0 < step ? block->k - k0 : step;
+    bool last = k0 + depth == block->k;
+    if (direct) {
+      run_tiles(isa, block, block->a + k0, block->a_row, k0, depth, last);
+    } else {
+      if (block->fill) {
+        block->fill(block, block->source_row, block->rows, k0, depth, scratch);
+      } else {
+        fill_from_strides(block, 0, block->rows, k0, depth, scratch);
+      }
+      if (wide) {
+        run_wide(isa, block, scratch, APUSK_GEMM_A_STRIDE, 1, k0, depth, last);
+      } else {
+        run_tiles(isa, block, scratch, APUSK_GEMM_A_STRIDE, k0, depth, last);
+      }
+    }
+    k0 += depth;
+  } while (k0 < block->k);
+}

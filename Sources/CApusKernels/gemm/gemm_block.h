@@ -1,0 +1,53 @@
+// The loops of a matrix product around the micro-kernels, for one thread: shared by gemm, convolution and LSTM.
+#ifndef APUSK_GEMM_BLOCK_H
+#define APUSK_GEMM_BLOCK_H
+
+#include "gemm_isa.h"
+
+typedef struct apusk_gemm_block apusk_gemm_block;
+
+// Copies A[row0 + i, k0 + p], i = 0 ..< rows, p = 0 ..< depth, to target[i * APUSK_GEMM_A_STRIDE + p].
+typedef void (*apusk_gemm_fill)(const apusk_gemm_block *block, int64_t row0, int64_t rows, int64_t k0, int64_t depth,
+                                float *target);
+
+// rows x (panels first_panel ..< end_panel) of C.
+struct apusk_gemm_block {
+  const float *a;          // row 0
+  int64_t a_row, a_k;
+  apusk_gemm_fill fill;    // NULL: A is what a, a_row, a_k say
+  const void *source;      // for `fill`
+  int64_t source_row;      // for `fill`: the number of row 0
+  const float *b;          // packed, panel 0
+  float *c;                // row 0, column 0 of panel 0
+  int64_t c_row;
+  int64_t rows, n, k;
+  int64_t first_panel, end_panel;
+  const apusk_tail *tail;  // NULL: raw sums
+  const float *bias;       // column 0, or NULL
+  const float *residual;   // row 0, column 0, or NULL
+};
+
+// Floats of scratch that apusk_gemm_block_run needs for so many rows.
+int64_t apusk_gemm_block_scratch_floats(int64_t rows);
+
+void apusk_gemm_block_run(const apusk_gemm_isa *isa, const apusk_gemm_block *block, float *scratch);
+
+// One micro-kernel with its tail, for the `columns` <= width columns that exist. Where columns < width the sums pass
+// through a small buffer, so that nothing is written beside C. `last`: these are the final sums, apply `finish`
+// (whose bias and residual the caller has set for this tile, whose other fields are filled here).
+void apusk_tile_emit(const apusk_gemm_isa *isa, const apusk_tile *tile, int64_t columns, bool last,
+                     apusk_finish *finish);
+
+// Cuts rows x panels into units of about 20 us: blocks of at most `most_rows` rows, then parts of the panels.
+void apusk_gemm_cut(const apusk_gemm_isa *isa, int64_t rows, int64_t panels, double multiplies_per_row_and_panel,
+                    int64_t most_rows, int64_t *rows_per_unit, int64_t *panels_per_unit);
+
+// Units that make about 10 us.
+int64_t apusk_gemm_grain(double unit_multiplies, int64_t multiplies_per_us);
+
+// How `rows` are shared by micro-kernels of at most mr rows, as evenly as possible: the size of tile `index` of `tiles`.
+static inline int64_t apusk_tile_rows(int64_t rows, int64_t tiles, int64_t index) {
+  return rows / tiles + (index < rows % tiles);
+}
+
+#endif

@@ -1,0 +1,69 @@
+#if defined(__x86_64__)
+#include "gemm_entry.h"
+#include "simd_avx512.h"
+
+#define TILE_MR 14
+#define TILE_TABLE tiles_32
+#define TILE_VECTORS 2
+#define TILE_VL 16
+#define TILE_V __m512
+#define TILE_ZERO() _mm512_setzero_ps()
+#define TILE_SET1(x) _mm512_set1_ps(x)
+#define TILE_LOAD(p) _mm512_loadu_ps(p)
+#define TILE_STORE(p, v) _mm512_storeu_ps(p, v)
+#define TILE_FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
+#include "gemm_tile.h"
+
+#define TILE_TABLE tiles_16
+#define TILE_VECTORS 1
+#define TILE_VL 16
+#define TILE_V __m512
+#define TILE_ZERO() _mm512_setzero_ps()
+#define TILE_SET1(x) _mm512_set1_ps(x)
+#define TILE_LOAD(p) _mm512_loadu_ps(p)
+#define TILE_STORE(p, v) _mm512_storeu_ps(p, v)
+#define TILE_FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
+#include "gemm_tile.h"
+
+#define TILE_TABLE tiles_8
+#define TILE_VECTORS 1
+#define TILE_VL 8
+#define TILE_V __m256
+#define TILE_ZERO() _mm256_setzero_ps()
+#define TILE_SET1(x) _mm256_set1_ps(x)
+#define TILE_LOAD(p) _mm256_loadu_ps(p)
+#define TILE_STORE(p, v) _mm256_storeu_ps(p, v)
+#define TILE_FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
+#include "gemm_tile.h"
+
+static void tile(const apusk_tile *t) {
+  (t->width == 32 ? tiles_32 : t->width == 16 ? tiles_16 : tiles_8)[t->rows - 1](t);
+}
+
+#define WIDE_VECTORS 2
+#include "gemm_wide.h"
+
+#define SIMD_SIGMOID apusk_sigmoid_f32_avx512
+#define SIMD_TANH apusk_tanh_f32_avx512
+#include "tail_finish.h"
+
+// Up to 8 columns have been stored in halves: only loads of halves are forwarded from the store buffer.
+static void finish(const apusk_finish *f) {
+  if (f->columns <= 8) {
+    apusk_finish_8_avx512(f);
+  } else {
+    finish_rows(f);
+  }
+}
+
+APUSK_GEMM_ENTRIES(apusk_gemm_isa_avx512)
+
+const apusk_gemm_isa apusk_gemm_isa_avx512 = {
+    .kernels = {.level = APUSK_LEVEL_AVX512, .mr = 14, .nr = 32, .gemm_f32 = gemm_f32, .pack_b_f32 = pack_b_f32},
+    .wide_panels = {4, 2},
+    .multiplies_per_us = 50000,
+    .tile = tile,
+    .wide = wide_any,
+    .finish = finish,
+};
+#endif

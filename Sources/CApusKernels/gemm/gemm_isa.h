@@ -1,0 +1,97 @@
+// What an instruction set level brings to the matrix product; the loops around it are gemm_block.c.
+#ifndef APUSK_GEMM_ISA_H
+#define APUSK_GEMM_ISA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "apusk_gemm.h"
+
+// Floats of k that one pass of a product covers: a block of A so deep stays in the L1 and L2 caches.
+#define APUSK_GEMM_KC 256
+// Floats between the rows of a copied block of A: an odd number of cache lines, so that rows fall into different sets.
+#define APUSK_GEMM_A_STRIDE (APUSK_GEMM_KC + 16)
+// Most columns of a panel and most rows of a micro-kernel, over all levels.
+#define APUSK_GEMM_MAX_NR 32
+#define APUSK_GEMM_MAX_MR 14
+// Micro-kernels down one block of rows.
+#define APUSK_GEMM_TILES_PER_BLOCK 8
+
+// One micro-kernel call: rows x width sums over runs_y * runs_x runs of `run` consecutive floats of A.
+// Row i of A, run (y, x), element p is a[i * a_row + y * a_y + x * a_x + p]; B advances by `width` floats for each.
+// A plain product is one run; a convolution has a run for each kernel row or tap.
+typedef struct apusk_tile {
+  const float *a;
+  int64_t a_row, a_y, a_x;
+  int64_t runs_y, runs_x, run;
+  const float *b;
+  float *c;
+  int64_t c_row;
+  int32_t rows;   // 1 ... mr
+  int32_t width;  // 8, 16, ... nr: a power of two
+  bool resume;    // the sums go on from those in c; otherwise they start at +0
+} apusk_tile;
+
+// One or two rows against several adjacent full panels: enough independent chains to hide the latency of fma, and as
+// many streams of B as the prefetchers follow.
+typedef struct apusk_wide {
+  const float *a;
+  int64_t a_row, a_k;
+  const float *b;
+  int64_t panel_stride;
+  float *c;
+  int64_t c_row;
+  int64_t k;
+  int32_t rows;    // 1 or 2
+  int32_t panels;  // 1 ... wide_panels[rows - 1]
+  bool resume;
+} apusk_wide;
+
+// Raw sums to finished outputs: `bias` and `residual` (each may be NULL) point at the first column and element.
+// source and output may be the same memory with the same stride.
+typedef struct apusk_finish {
+  const apusk_tail *tail;
+  const float *bias;
+  const float *residual;
+  const float *source;
+  int64_t source_row;
+  float *output;
+  int64_t output_row;
+  int64_t rows, columns;
+} apusk_finish;
+
+typedef struct apusk_gemm_isa {
+  apusk_gemm_kernels kernels;
+  int32_t wide_panels[2];
+  int64_t multiplies_per_us;  // rough speed of one thread, for the grain
+  void (*tile)(const apusk_tile *tile);
+  void (*wide)(const apusk_wide *wide);
+  void (*finish)(const apusk_finish *finish);
+} apusk_gemm_isa;
+
+extern const apusk_gemm_isa apusk_gemm_isa_portable;
+#if defined(__x86_64__)
+extern const apusk_gemm_isa apusk_gemm_isa_avx2;
+extern const apusk_gemm_isa apusk_gemm_isa_avx512;
+// AVX-512's `finish` for up to 8 columns.
+void apusk_finish_8_avx512(const apusk_finish *finish);
+#endif
+
+// The level's entry; `kernels` is one that apusk_gemm_kernels_for returned.
+static inline const apusk_gemm_isa *apusk_gemm_isa_of(const apusk_gemm_kernels *kernels) {
+  return (const apusk_gemm_isa *)kernels;  // its first member
+}
+
+// Columns that panel number `panel` of an n column matrix holds in packed form.
+static inline int32_t apusk_gemm_panel_width(int64_t n, int64_t panel, int32_t nr) {
+  int64_t rest = n - panel * nr;
+  int32_t width = nr;
+  while (width > 8 && width / 2 >= rest) width /= 2;
+  return width;
+}
+
+static inline int64_t apusk_gemm_panels(int64_t n, int32_t nr) { return n / nr + (n % nr != 0); }
+
+static inline int64_t apusk_divide_up(int64_t a, int64_t b) { return a / b + (a % b != 0); }
+
+#endif

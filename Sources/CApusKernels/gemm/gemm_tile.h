@@ -1,0 +1,76 @@
+// Template: the micro-kernels of one width, rows 1 ... TILE_MR, as the table TILE_TABLE. May be included several times.
+//
+// TILE_TABLE    name of the table
+// TILE_MR       6 or 14
+// TILE_VECTORS  vectors across
+// TILE_VL, TILE_V, TILE_ZERO(), TILE_SET1(x), TILE_LOAD(p), TILE_STORE(p, v), TILE_FMA(a, b, c): the vector
+#include "gemm_isa.h"
+
+#define TILE_PASTE_(a, b) a##b
+#define TILE_PASTE(a, b) TILE_PASTE_(a, b)
+#define TILE_NAME(suffix) TILE_PASTE(TILE_TABLE, suffix)
+
+#define TILE_UNROLL _Pragma("clang loop unroll(full)")
+
+SIMD_INLINE void TILE_NAME(_body)(const apusk_tile *t, const int rows) {
+  TILE_V sums[TILE_MR][TILE_VECTORS];
+  float *c = t->c;
+  int64_t c_row = t->c_row;
+  if (t->resume) {
+    TILE_UNROLL for (int i = 0; i < rows; i++) {
+      TILE_UNROLL for (int v = 0; v < TILE_VECTORS; v++) sums[i][v] = TILE_LOAD(c + i * c_row + v * TILE_VL);
+    }
+  } else {
+    TILE_UNROLL for (int i = 0; i < rows; i++) {
+      TILE_UNROLL for (int v = 0; v < TILE_VECTORS; v++) sums[i][v] = TILE_ZERO();
+    }
+  }
+  const float *b = t->b;
+  int64_t a_row = t->a_row;
+  for (int64_t y = 0; y < t->runs_y; y++) {
+    for (int64_t x = 0; x < t->runs_x; x++) {
+      const float *a = t->a + y * t->a_y + x * t->a_x;
+      for (const float *end = a + t->run; a != end; a++) {
+        TILE_V columns[TILE_VECTORS];
+        TILE_UNROLL for (int v = 0; v < TILE_VECTORS; v++) columns[v] = TILE_LOAD(b + v * TILE_VL);
+        TILE_UNROLL for (int i = 0; i < rows; i++) {
+          TILE_V value = TILE_SET1(a[i * a_row]);
+          TILE_UNROLL for (int v = 0; v < TILE_VECTORS; v++) sums[i][v] = TILE_FMA(value, columns[v], sums[i][v]);
+        }
+        b += TILE_VECTORS * TILE_VL;
+      }
+    }
+  }
+  TILE_UNROLL for (int i = 0; i < rows; i++) {
+    TILE_UNROLL for (int v = 0; v < TILE_VECTORS; v++) TILE_STORE(c + i * c_row + v * TILE_VL, sums[i][v]);
+  }
+}
+
+#define TILE_ROWS(n) \
+  SIMD_TARGET static void TILE_NAME(_##n)(const apusk_tile *t) { TILE_NAME(_body)(t, n); }
+TILE_ROWS(1) TILE_ROWS(2) TILE_ROWS(3) TILE_ROWS(4) TILE_ROWS(5) TILE_ROWS(6)
+#if TILE_MR == 14
+TILE_ROWS(7) TILE_ROWS(8) TILE_ROWS(9) TILE_ROWS(10) TILE_ROWS(11) TILE_ROWS(12) TILE_ROWS(13) TILE_ROWS(14)
+#endif
+
+static void (*const TILE_TABLE[TILE_MR])(const apusk_tile *) = {
+    TILE_NAME(_1), TILE_NAME(_2), TILE_NAME(_3), TILE_NAME(_4), TILE_NAME(_5), TILE_NAME(_6),
+#if TILE_MR == 14
+    TILE_NAME(_7), TILE_NAME(_8), TILE_NAME(_9), TILE_NAME(_10), TILE_NAME(_11), TILE_NAME(_12), TILE_NAME(_13),
+    TILE_NAME(_14),
+#endif
+};
+
+#undef TILE_ROWS
+#undef TILE_NAME
+#undef TILE_PASTE
+#undef TILE_PASTE_
+#undef TILE_TABLE
+#undef TILE_VECTORS
+#undef TILE_VL
+#undef TILE_V
+#undef TILE_ZERO
+#undef TILE_SET1
+#undef TILE_LOAD
+#undef TILE_STORE
+#undef TILE_FMA

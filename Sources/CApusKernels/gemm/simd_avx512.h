@@ -1,0 +1,32 @@
+// Sixteen lanes: AVX-512 F, BW, DQ, VL.
+#include <immintrin.h>
+#include <stdint.h>
+
+#pragma STDC FP_CONTRACT OFF
+
+#define SIMD_TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")))
+#define SIMD_INLINE \
+  static inline __attribute__((always_inline, target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")))
+#define VL 16
+typedef __m512 vf;
+
+SIMD_INLINE vf vzero(void) { return _mm512_setzero_ps(); }
+SIMD_INLINE vf vset1(float x) { return _mm512_set1_ps(x); }
+SIMD_INLINE vf vload(const float *p) { return _mm512_loadu_ps(p); }
+SIMD_INLINE void vstore(float *p, vf v) { _mm512_storeu_ps(p, v); }
+SIMD_INLINE __mmask16 simd_mask(int64_t n) { return (__mmask16)((1u << n) - 1); }
+// The first n < VL lanes, the others zero or untouched.
+SIMD_INLINE vf vload_n(const float *p, int64_t n) { return _mm512_maskz_loadu_ps(simd_mask(n), p); }
+SIMD_INLINE void vstore_n(float *p, vf v, int64_t n) { _mm512_mask_storeu_ps(p, simd_mask(n), v); }
+SIMD_INLINE vf vfma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
+SIMD_INLINE vf vadd(vf a, vf b) { return _mm512_add_ps(a, b); }
+SIMD_INLINE vf vsub(vf a, vf b) { return _mm512_sub_ps(a, b); }
+SIMD_INLINE vf vmul(vf a, vf b) { return _mm512_mul_ps(a, b); }
+SIMD_INLINE vf vdiv(vf a, vf b) { return _mm512_div_ps(a, b); }
+SIMD_INLINE vf vabs(vf a) { return _mm512_abs_ps(a); }
+// maxps and minps give their second operand for NaN and for equal zeros: the comparisons of the portable form.
+SIMD_INLINE vf vraise(vf v, vf low) { return _mm512_max_ps(low, v); }
+SIMD_INLINE vf vlower(vf v, vf high) { return _mm512_min_ps(high, v); }
+SIMD_INLINE vf vif_less(vf a, vf b, vf yes, vf no) {
+  return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), no, yes);
+}

@@ -1,0 +1,90 @@
+// Template over a simd_*.h: raw sums to finished outputs (see apusk_tail.h for the rule).
+// SIMD_SIGMOID and SIMD_TANH name apusk_math's functions of the level.
+#include "gemm_isa.h"
+
+// `n` lanes (VL, or fewer at the right edge) from column j on, all rows. A source beside the output is readable to
+// a whole vector; loads as wide as the micro-kernel's stores are what the store buffer can forward.
+// `plain`: no scale and no residual.
+SIMD_INLINE void finish_column(const apusk_finish *f, int64_t j, int64_t n, const int activation, const bool plain) {
+  const apusk_tail *tail = f->tail;
+  const bool whole = n == VL, whole_source = whole || f->source != f->output;
+  vf scale = vset1(tail->scale), residual_scale = vset1(tail->residual_scale);
+  vf alpha = vset1(tail->alpha), beta = vset1(tail->beta);
+  vf bias = vset1(-0.0f);  // v + -0 is v, whatever v is
+  if (f->bias) bias = whole ? vload(f->bias + j) : vload_n(f->bias + j, n);
+  const float *source = f->source + j, *residual = f->residual;
+  float *output = f->output + j;
+  for (int64_t i = 0; i < f->rows; i++) {
+    vf v = whole_source ? vload(source) : vload_n(source, n);
+    if (!plain) v = vmul(scale, v);
+    v = vadd(v, bias);
+    if (!plain && residual) {
+      vf r;
+      if (tail->residual_column_stride == 0) {
+        r = vset1(*residual);
+      } else if (tail->residual_column_stride == 1) {
+        r = whole ? vload(residual + j) : vload_n(residual + j, n);
+      } else {
+        float lanes[VL] = {0};
+        for (int64_t l = 0; l < n; l++) lanes[l] = residual[(j + l) * tail->residual_column_stride];
+        r = vload(lanes);
+      }
+      v = vadd(v, vmul(residual_scale, r));
+      residual += tail->residual_row_stride;
+    }
+    if (activation == APUSK_ACTIVATION_RELU) v = vraise(v, vzero());
+    if (activation == APUSK_ACTIVATION_LEAKY_RELU) v = vif_less(v, vzero(), vmul(alpha, v), v);
+    if (activation == APUSK_ACTIVATION_CLIP) v = vlower(vraise(v, alpha), beta);
+    if (whole) {
+      vstore(output, v);
+    } else {
+      vstore_n(output, v, n);
+    }
+    source += f->source_row;
+    output += f->output_row;
+  }
+}
+
+SIMD_INLINE void finish_columns(const apusk_finish *f, const int activation) {
+  bool plain = f->tail->scale == 1.0f && !f->residual;
+  for (int64_t j = 0; j < f->columns; j += VL) {
+    int64_t n = f->columns - j;
+    if (plain) {
+      if (n >= VL) {
+        finish_column(f, j, VL, activation, true);
+      } else {
+        finish_column(f, j, n, activation, true);
+      }
+    } else if (n >= VL) {
+      finish_column(f, j, VL, activation, false);
+    } else {
+      finish_column(f, j, n, activation, false);
+    }
+  }
+}
+
+SIMD_TARGET static void finish_rows(const apusk_finish *f) {
+  switch (f->tail->activation) {
+    case APUSK_ACTIVATION_RELU:
+      finish_columns(f, APUSK_ACTIVATION_RELU);
+      return;
+    case APUSK_ACTIVATION_LEAKY_RELU:
+      finish_columns(f, APUSK_ACTIVATION_LEAKY_RELU);
+      return;
+    case APUSK_ACTIVATION_CLIP:
+      finish_columns(f, APUSK_ACTIVATION_CLIP);
+      return;
+    default:
+      break;
+  }
+  finish_columns(f, APUSK_ACTIVATION_NONE);
+  if (f->tail->activation == APUSK_ACTIVATION_NONE) return;
+  for (int64_t i = 0; i < f->rows; i++) {
+    float *output = f->output + i * f->output_row;
+    if (f->tail->activation == APUSK_ACTIVATION_SIGMOID) {
+      SIMD_SIGMOID(output, output, f->columns);
+    } else {
+      SIMD_TANH(output, output, f->columns);
+    }
+  }
+}
