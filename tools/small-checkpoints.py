@@ -1,6 +1,9 @@
-"""Writes two small Apus checkpoints (Sources/ApusTraining/Export/GRAPH_JSON.md) for tests: a convolutional network and an LSTM.
+"""Writes small Apus checkpoints (Sources/ApusTraining/Export/GRAPH_JSON.md) for tests: a convolutional network, an LSTM and a
+linear classifier.
 
-usage: small-checkpoints.py FOLDER    writes FOLDER/convolution.safetensors and FOLDER/lstm.safetensors
+usage: small-checkpoints.py FOLDER
+    writes FOLDER/convolution.safetensors, lstm.safetensors and linear.safetensors; for the last also images.idx and labels.idx,
+    images with the classes that it gives them, and logits.f32, its logits
 
 The weights follow from a fixed linear congruential generator: the same bytes on every machine. Each carries a test vector whose
 output is computed here, in float64, by plain loops: `modelconv verify` compares two programs that share nothing.
@@ -132,7 +135,31 @@ def lstm(path):
     c.write(path, "squashed", [steps, 1, inputs], sequence, [1, 1, hidden], [tanh(value) for value in h])
 
 
+def linear(path):
+    """[N, 1, 28, 28] -> logits [N, 10], and 200 images to try it with."""
+    pixels, classes, images = 28 * 28, 10, 200
+    c = Checkpoint("linear", ["N", 1, 28, 28])
+    weight, bias = c.constant("weight", [classes, pixels]), c.constant("bias", [classes])
+    c.node("Flatten", 21, ["input"], "flatten", axis=1)
+    c.node("Gemm", 13, ["flatten", "weight", "bias"], "logits", transB=1)
+
+    content = bytes(int(value) for value in c.random(images * pixels, 0.0, 255.99))
+    logits = array("f")
+    for image in range(images):
+        x = [value / 255 for value in content[image * pixels:(image + 1) * pixels]]
+        for k in range(classes):
+            logits.append(bias[k] + sum(w * v for w, v in zip(weight[k * pixels:(k + 1) * pixels], x)))
+    c.write(path, "logits", [1, 1, 28, 28], [value / 255 for value in content[:pixels]], [1, classes], logits[:classes])
+    best = bytes(max(range(classes), key=lambda k: logits[image * classes + k]) for image in range(images))
+    path.with_name("images.idx").write_bytes(struct.pack(">IIII", 0x803, images, 28, 28) + content)
+    path.with_name("labels.idx").write_bytes(struct.pack(">II", 0x801, images) + best)
+    if sys.byteorder == "big":
+        logits.byteswap()
+    path.with_name("logits.f32").write_bytes(logits.tobytes())
+
+
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
     convolution(folder / "convolution.safetensors")
     lstm(folder / "lstm.safetensors")
+    linear(folder / "linear.safetensors")
