@@ -55,6 +55,8 @@ let package = Package(
         "ApusConvert", "Apus", "ApusSafetensors", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
+    // Writes the models of the C tests: see tools/c-tests.
+    .executableTarget(name: "apus-test-models", dependencies: ["ApusGraph", "ApusFormatWriter"], path: "Tests/Models"),
     .testTarget(name: "CApusPlatformTests", dependencies: ["CApusPlatform"]),
     .testTarget(name: "CApusKernelsTests", dependencies: ["CApusKernels"]),
     .testTarget(name: "ApusGraphTests", dependencies: ["ApusGraph"]),
