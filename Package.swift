@@ -58,7 +58,7 @@ let package = Package(
     // Writes the models of the C tests: see tools/c-tests.
     .executableTarget(name: "apus-test-models", dependencies: ["ApusGraph", "ApusFormatWriter"], path: "Tests/Models"),
     .testTarget(name: "CApusPlatformTests", dependencies: ["CApusPlatform"]),
-    .testTarget(name: "CApusKernelsTests", dependencies: ["CApusKernels"]),
+    .testTarget(name: "CApusKernelsTests", dependencies: ["CApusKernels", "CApusPlatform"]),
     .testTarget(name: "ApusGraphTests", dependencies: ["ApusGraph"]),
     .testTarget(name: "ApusFormatTests", dependencies: ["ApusFormat", "ApusFormatWriter"]),
     .testTarget(name: "ApusRuntimeTests", dependencies: ["ApusRuntime", "ApusFormatWriter"]),

@@ -47,8 +47,9 @@ int64_t apusk_conv2d_f32_packed_bytes(const apusk_conv_kernels *kernels, const a
 }
 
 static int32_t check(const apusk_conv_kernels *kernels, const apusk_conv2d_f32_args *a) {
-  if (!weights_make_sense(a->cin, a->cout, a->groups, a->kh, a->kw) || !in_range(a->batch, 0) || !in_range(a->ih, 0) || !in_range(a->iw, 0) ||
-      !in_range(a->oh, 0) || !in_range(a->ow, 0) || !in_range(a->stride_h, 1) || !in_range(a->stride_w, 1) ||
+  if (!weights_make_sense(a->cin, a->cout, a->groups, a->kh, a->kw) || !in_range(a->batch, 0) ||
+      !in_range(a->ih, 0) || !in_range(a->iw, 0) || !in_range(a->oh, 0) || !in_range(a->ow, 0) ||
+      !in_range(a->stride_h, 1) || !in_range(a->stride_w, 1) ||
       !in_range(a->dilation_h, 1) || !in_range(a->dilation_w, 1) || !in_range(a->pad_top, 0) ||
       !in_range(a->pad_left, 0) || !in_range(a->x_pixel_stride, a->cin) || !in_range(a->y_pixel_stride, a->cout) ||
       a->tail.activation < 0 || a->tail.activation > APUSK_ACTIVATION_CLIP) {

@@ -1,11 +1,9 @@
 // Template over a simd_*.h: pixels of a depthwise convolution, up to 4 pixels and 2 vectors of channels at a time.
 #include "conv_isa.h"
 
-#define DEPTHWISE_UNROLL _Pragma("clang loop unroll(full)")
-
 #define DEPTHWISE_EACH(expression)                                                   \
-  DEPTHWISE_UNROLL for (int i = 0; i < pixels; i++) {                                \
-    DEPTHWISE_UNROLL for (int v = 0; v < vectors; v++) {                             \
+  SIMD_UNROLL for (int i = 0; i < pixels; i++) {                                \
+    SIMD_UNROLL for (int v = 0; v < vectors; v++) {                             \
       vf s = sums[i][v];                                                             \
       sums[i][v] = (expression);                                                     \
     }                                                                                \
@@ -17,7 +15,7 @@ SIMD_INLINE void depthwise_tail(const apusk_depthwise *d, vf sums[4][2], int64_t
   vf alpha = vset1(tail->alpha), beta = vset1(tail->beta);
   if (d->bias) {
     vf bias[2];
-    DEPTHWISE_UNROLL for (int v = 0; v < vectors; v++) {
+    SIMD_UNROLL for (int v = 0; v < vectors; v++) {
       bias[v] = n == VL ? vload(d->bias + c + v * VL) : vload_n(d->bias + c, n);
     }
     DEPTHWISE_EACH(vadd(s, bias[v]))
@@ -41,17 +39,17 @@ SIMD_INLINE void depthwise_tail(const apusk_depthwise *d, vf sums[4][2], int64_t
 SIMD_INLINE void depthwise_block(const apusk_depthwise *d, int64_t pixel, int64_t c, const int pixels,
                                  const int vectors, int64_t n) {
   vf sums[4][2];
-  DEPTHWISE_UNROLL for (int i = 0; i < pixels; i++) {
-    DEPTHWISE_UNROLL for (int v = 0; v < vectors; v++) sums[i][v] = vzero();
+  SIMD_UNROLL for (int i = 0; i < pixels; i++) {
+    SIMD_UNROLL for (int v = 0; v < vectors; v++) sums[i][v] = vzero();
   }
   const float *w = d->w + c;
   int64_t x_pixel = d->x_pixel;
   for (int64_t ky = 0; ky < d->kh; ky++) {
     const float *x = d->x + pixel * x_pixel + ky * d->x_y + c;
     for (int64_t kx = 0; kx < d->kw; kx++) {
-      DEPTHWISE_UNROLL for (int v = 0; v < vectors; v++) {
+      SIMD_UNROLL for (int v = 0; v < vectors; v++) {
         vf weight = n == VL ? vload(w + v * VL) : vload_n(w, n);
-        DEPTHWISE_UNROLL for (int i = 0; i < pixels; i++) {
+        SIMD_UNROLL for (int i = 0; i < pixels; i++) {
           const float *at = x + i * x_pixel + v * VL;
           sums[i][v] = vfma(n == VL ? vload(at) : vload_n(at, n), weight, sums[i][v]);
         }
@@ -61,9 +59,9 @@ SIMD_INLINE void depthwise_block(const apusk_depthwise *d, int64_t pixel, int64_
     }
   }
   if (d->tail) depthwise_tail(d, sums, c, pixels, vectors, n);
-  DEPTHWISE_UNROLL for (int i = 0; i < pixels; i++) {
+  SIMD_UNROLL for (int i = 0; i < pixels; i++) {
     float *y = d->y + (pixel + i) * d->y_pixel + c;
-    DEPTHWISE_UNROLL for (int v = 0; v < vectors; v++) {
+    SIMD_UNROLL for (int v = 0; v < vectors; v++) {
       if (n == VL) {
         vstore(y + v * VL, sums[i][v]);
       } else {

@@ -10,19 +10,17 @@
 #define TILE_PASTE(a, b) TILE_PASTE_(a, b)
 #define TILE_NAME(suffix) TILE_PASTE(TILE_TABLE, suffix)
 
-#define TILE_UNROLL _Pragma("clang loop unroll(full)")
-
 SIMD_INLINE void TILE_NAME(_body)(const apusk_tile *t, const int rows) {
   TILE_V sums[TILE_MR][TILE_VECTORS];
   float *c = t->c;
   int64_t c_row = t->c_row;
   if (t->resume) {
-    TILE_UNROLL for (int i = 0; i < rows; i++) {
-      TILE_UNROLL for (int v = 0; v < TILE_VECTORS; v++) sums[i][v] = TILE_LOAD(c + i * c_row + v * TILE_VL);
+    SIMD_UNROLL for (int i = 0; i < rows; i++) {
+      SIMD_UNROLL for (int v = 0; v < TILE_VECTORS; v++) sums[i][v] = TILE_LOAD(c + i * c_row + v * TILE_VL);
     }
   } else {
-    TILE_UNROLL for (int i = 0; i < rows; i++) {
-      TILE_UNROLL for (int v = 0; v < TILE_VECTORS; v++) sums[i][v] = TILE_ZERO();
+    SIMD_UNROLL for (int i = 0; i < rows; i++) {
+      SIMD_UNROLL for (int v = 0; v < TILE_VECTORS; v++) sums[i][v] = TILE_ZERO();
     }
   }
   const float *b = t->b;
@@ -32,17 +30,17 @@ SIMD_INLINE void TILE_NAME(_body)(const apusk_tile *t, const int rows) {
       const float *a = t->a + y * t->a_y + x * t->a_x;
       for (const float *end = a + t->run; a != end; a++) {
         TILE_V columns[TILE_VECTORS];
-        TILE_UNROLL for (int v = 0; v < TILE_VECTORS; v++) columns[v] = TILE_LOAD(b + v * TILE_VL);
-        TILE_UNROLL for (int i = 0; i < rows; i++) {
+        SIMD_UNROLL for (int v = 0; v < TILE_VECTORS; v++) columns[v] = TILE_LOAD(b + v * TILE_VL);
+        SIMD_UNROLL for (int i = 0; i < rows; i++) {
           TILE_V value = TILE_SET1(a[i * a_row]);
-          TILE_UNROLL for (int v = 0; v < TILE_VECTORS; v++) sums[i][v] = TILE_FMA(value, columns[v], sums[i][v]);
+          SIMD_UNROLL for (int v = 0; v < TILE_VECTORS; v++) sums[i][v] = TILE_FMA(value, columns[v], sums[i][v]);
         }
         b += TILE_VECTORS * TILE_VL;
       }
     }
   }
-  TILE_UNROLL for (int i = 0; i < rows; i++) {
-    TILE_UNROLL for (int v = 0; v < TILE_VECTORS; v++) TILE_STORE(c + i * c_row + v * TILE_VL, sums[i][v]);
+  SIMD_UNROLL for (int i = 0; i < rows; i++) {
+    SIMD_UNROLL for (int v = 0; v < TILE_VECTORS; v++) TILE_STORE(c + i * c_row + v * TILE_VL, sums[i][v]);
   }
 }
 

@@ -1,12 +1,10 @@
 // Template over a simd_*.h: one or two rows against several panels (see apusk_wide). WIDE_VECTORS is nr / VL.
 #include "gemm_isa.h"
 
-#define WIDE_UNROLL _Pragma("clang loop unroll(full)")
-
 SIMD_INLINE void wide_body(const apusk_wide *w, const int rows, const int panels) {
   vf sums[2][4 * WIDE_VECTORS];
-  WIDE_UNROLL for (int i = 0; i < rows; i++) {
-    WIDE_UNROLL for (int v = 0; v < panels * WIDE_VECTORS; v++) {
+  SIMD_UNROLL for (int i = 0; i < rows; i++) {
+    SIMD_UNROLL for (int v = 0; v < panels * WIDE_VECTORS; v++) {
       sums[i][v] = w->resume ? vload(w->c + i * w->c_row + v * VL) : vzero();
     }
   }
@@ -16,11 +14,11 @@ SIMD_INLINE void wide_body(const apusk_wide *w, const int rows, const int panels
   int64_t a_row = w->a_row, a_k = w->a_k, panel_stride = w->panel_stride;
   for (int64_t p = 0; p < w->k; p++) {
     vf value[2];
-    WIDE_UNROLL for (int i = 0; i < rows; i++) value[i] = vset1(a[i * a_row]);
-    WIDE_UNROLL for (int q = 0; q < panels; q++) {
-      WIDE_UNROLL for (int v = 0; v < WIDE_VECTORS; v++) {
+    SIMD_UNROLL for (int i = 0; i < rows; i++) value[i] = vset1(a[i * a_row]);
+    SIMD_UNROLL for (int q = 0; q < panels; q++) {
+      SIMD_UNROLL for (int v = 0; v < WIDE_VECTORS; v++) {
         vf column = vload(b + q * panel_stride + v * VL);
-        WIDE_UNROLL for (int i = 0; i < rows; i++) {
+        SIMD_UNROLL for (int i = 0; i < rows; i++) {
           sums[i][q * WIDE_VECTORS + v] = vfma(value[i], column, sums[i][q * WIDE_VECTORS + v]);
         }
       }
@@ -28,8 +26,8 @@ SIMD_INLINE void wide_body(const apusk_wide *w, const int rows, const int panels
     a += a_k;
     b += WIDE_VECTORS * VL;
   }
-  WIDE_UNROLL for (int i = 0; i < rows; i++) {
-    WIDE_UNROLL for (int v = 0; v < panels * WIDE_VECTORS; v++) vstore(c + i * c_row + v * VL, sums[i][v]);
+  SIMD_UNROLL for (int i = 0; i < rows; i++) {
+    SIMD_UNROLL for (int v = 0; v < panels * WIDE_VECTORS; v++) vstore(c + i * c_row + v * VL, sums[i][v]);
   }
 }
 

@@ -6,6 +6,8 @@
 
 #define SIMD_TARGET __attribute__((target("avx2,fma")))
 #define SIMD_INLINE static inline __attribute__((always_inline, target("avx2,fma")))
+// Loops over arrays of vectors: unrolled they live in registers.
+#define SIMD_UNROLL _Pragma("clang loop unroll(full)")
 #define VL 8
 typedef __m256 vf;
 

@@ -7,6 +7,8 @@
 #define SIMD_TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")))
 #define SIMD_INLINE \
   static inline __attribute__((always_inline, target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")))
+// Loops over arrays of vectors: unrolled they live in registers.
+#define SIMD_UNROLL _Pragma("clang loop unroll(full)")
 #define VL 16
 typedef __m512 vf;
 

@@ -6,6 +6,7 @@
 
 #define SIMD_TARGET
 #define SIMD_INLINE static inline
+#define SIMD_UNROLL
 #define VL 1
 typedef float vf;
 

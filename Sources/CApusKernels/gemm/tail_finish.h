@@ -14,23 +14,25 @@ SIMD_INLINE void finish_column(const apusk_finish *f, int64_t j, int64_t n, cons
   if (f->bias) bias = whole ? vload(f->bias + j) : vload_n(f->bias + j, n);
   const float *source = f->source + j, *residual = f->residual;
   float *output = f->output + j;
-  for (int64_t i = 0; i < f->rows; i++) {
+  const int64_t rows = f->rows, source_row = f->source_row, output_row = f->output_row;
+  const int64_t residual_row = tail->residual_row_stride, residual_column = tail->residual_column_stride;
+  for (int64_t i = 0; i < rows; i++) {
     vf v = whole_source ? vload(source) : vload_n(source, n);
     if (!plain) v = vmul(scale, v);
     v = vadd(v, bias);
     if (!plain && residual) {
       vf r;
-      if (tail->residual_column_stride == 0) {
+      if (residual_column == 0) {
         r = vset1(*residual);
-      } else if (tail->residual_column_stride == 1) {
+      } else if (residual_column == 1) {
         r = whole ? vload(residual + j) : vload_n(residual + j, n);
       } else {
         float lanes[VL] = {0};
-        for (int64_t l = 0; l < n; l++) lanes[l] = residual[(j + l) * tail->residual_column_stride];
+        for (int64_t l = 0; l < n; l++) lanes[l] = residual[(j + l) * residual_column];
         r = vload(lanes);
       }
       v = vadd(v, vmul(residual_scale, r));
-      residual += tail->residual_row_stride;
+      residual += residual_row;
     }
     if (activation == APUSK_ACTIVATION_RELU) v = vraise(v, vzero());
     if (activation == APUSK_ACTIVATION_LEAKY_RELU) v = vif_less(v, vzero(), vmul(alpha, v), v);
@@ -40,8 +42,8 @@ SIMD_INLINE void finish_column(const apusk_finish *f, int64_t j, int64_t n, cons
     } else {
       vstore_n(output, v, n);
     }
-    source += f->source_row;
-    output += f->output_row;
+    source += source_row;
+    output += output_row;
   }
 }
 
