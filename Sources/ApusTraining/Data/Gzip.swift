@@ -56,9 +56,6 @@ enum Gzip {
     while consumed < bytes.count {
       var status = Z_OK
       repeat {
-        guard result.count <= limit else {
-          throw ApusError(.limitExceeded, "the file unpacks to too much", file: path, expected: "at most \(limit) bytes")
-        }
         // zlib counts in 32 bits: the input goes in by pieces.
         let piece = min(bytes.count - consumed, 1 << 24)
         let chunk = [UInt8](unsafeUninitializedCapacity: 1 << 18) { buffer, count in
@@ -73,6 +70,9 @@ enum Gzip {
           }
         }
         result += chunk
+        guard result.count <= limit else {
+          throw ApusError(.limitExceeded, "the file unpacks to too much", file: path, expected: "at most \(limit) bytes")
+        }
         guard status == Z_OK || status == Z_STREAM_END else {
           if status == Z_BUF_ERROR { throw ApusError(.truncated, "the gzip file ends too early", file: path) }
           throw ApusError(

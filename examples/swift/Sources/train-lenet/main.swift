@@ -46,7 +46,6 @@ do {
 
   var export = Export(inputShape: [1, 28, 28])
   export.name = "lenet5"
-  export.outputName = "logits"
   for first in [0, 8] { export.testInputs.append(try data.test.batch(first..<first + 8, in: context).inputs) }
   export.metadata = [("classes", MNIST.fashionClasses.joined(separator: ","))]
   let checkpoint = options.text("--checkpoint")
