@@ -66,7 +66,10 @@ let package = Package(
     .testTarget(name: "ApusTests", dependencies: ["Apus", "ApusFormatWriter"]),
     .testTarget(name: "ApusSafetensorsTests", dependencies: ["ApusSafetensors"]),
     .testTarget(name: "ApusTrainingTests", dependencies: ["ApusTraining"]),
-    .testTarget(name: "ApusConvertTests", dependencies: ["ApusConvert", "ApusTraining"]),
+    .testTarget(
+      name: "ApusConvertTests",
+      dependencies: ["ApusConvert", "ApusTraining", .product(name: "Crypto", package: "swift-crypto")]),
+    .testTarget(name: "modelconvTests", dependencies: ["modelconv", "ApusConvert", "ApusSafetensors"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c17,
