@@ -1,3 +1,4 @@
+import ApusFormat
 import ApusGraph
 import ApusRuntime
 public import CApus
