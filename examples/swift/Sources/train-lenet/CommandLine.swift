@@ -34,10 +34,8 @@ struct Options {
 }
 
 func fail(_ message: String) -> Never {
-  message.withCString { text in
-    _ = write(STDERR_FILENO, text, strlen(text))
-    _ = write(STDERR_FILENO, "\n", 1)
-  }
+  let line = Array((message + "\n").utf8)
+  _ = write(STDERR_FILENO, line, line.count)
   exit(1)
 }
 
