@@ -1,0 +1,28 @@
+// Template: the elementwise kernels of the level of the file that includes it.
+#include "affine_kernels.h"
+#include "binary_f32_kernels.h"
+#include "unary_kernels.h"
+
+const apusk_elementwise_level APUSK_ISA_NAME(apusk_elementwise) = {
+    .unary =
+        {
+            [APUSK_UNARY_RELU] = relu,
+            [APUSK_UNARY_LEAKY_RELU] = leaky_relu,
+            [APUSK_UNARY_SIGMOID] = sigmoid,
+            [APUSK_UNARY_TANH] = hyperbolic_tangent,
+            [APUSK_UNARY_CLIP] = clip,
+            [APUSK_UNARY_EXP] = exponential,
+            [APUSK_UNARY_LOG] = logarithm,
+            [APUSK_UNARY_NEG] = negation,
+            [APUSK_UNARY_ABS] = absolute,
+            [APUSK_UNARY_SQRT] = square_root,
+        },
+    .binary_f32 =
+        {
+            [APUSK_BINARY_ADD] = add_f32,
+            [APUSK_BINARY_SUB] = sub_f32,
+            [APUSK_BINARY_MUL] = mul_f32,
+            [APUSK_BINARY_DIV] = div_f32,
+        },
+    .affine_f32 = affine_f32,
+};

@@ -1,0 +1,7 @@
+#include "binary_walk.h"
+#include "elementwise_level.h"
+#include "../math/isa_portable.h"
+
+#include "elementwise_kernels.h"
+
+#include "../math/isa_end.h"

@@ -1,0 +1,45 @@
+// Template: unary functions of float32 arrays.
+#include "../math/activation.h"
+
+#define UNARY_KERNEL(name, expression)                                                                \
+  static int32_t name(const void *args_, int64_t begin, int64_t end, apusp_worker *worker) {          \
+    const apusk_unary_args *args = args_;                                                             \
+    (void)worker;                                                                                     \
+    const float alpha = args->alpha, beta = args->beta;                                               \
+    const float *input = args->input;                                                                 \
+    float *output = args->output;                                                                     \
+    (void)alpha, (void)beta;                                                                          \
+    int64_t i = begin;                                                                                \
+    for (; i + APUSK_LANES <= end; i += APUSK_LANES) {                                                \
+      f32x16 x = load16(input + i);                                                                   \
+      store16(output + i, expression);                                                                \
+    }                                                                                                 \
+    if (i < end) {                                                                                    \
+      f32x16 x = load_part(input + i, end - i);                                                       \
+      store_part(output + i, expression, end - i);                                                    \
+    }                                                                                                 \
+    return 0;                                                                                         \
+  }
+
+// The functions that have an array form already.
+#define UNARY_ARRAY_KERNEL(name, function)                                                            \
+  static int32_t name(const void *args_, int64_t begin, int64_t end, apusp_worker *worker) {          \
+    const apusk_unary_args *args = args_;                                                             \
+    (void)worker;                                                                                     \
+    APUSK_ISA_NAME(function)(args->output + begin, args->input + begin, end - begin);                 \
+    return 0;                                                                                         \
+  }
+
+UNARY_KERNEL(relu, activate16(x, APUSK_ACTIVATION_RELU, alpha, beta))
+UNARY_KERNEL(leaky_relu, activate16(x, APUSK_ACTIVATION_LEAKY_RELU, alpha, beta))
+UNARY_KERNEL(clip, activate16(x, APUSK_ACTIVATION_CLIP, alpha, beta))
+UNARY_KERNEL(negation, float_of_bits(bits_of(x) ^ INT32_MIN))
+UNARY_KERNEL(absolute, abs16(x))
+UNARY_KERNEL(square_root, __builtin_elementwise_sqrt(x))
+UNARY_ARRAY_KERNEL(sigmoid, apusk_sigmoid_f32)
+UNARY_ARRAY_KERNEL(hyperbolic_tangent, apusk_tanh_f32)
+UNARY_ARRAY_KERNEL(exponential, apusk_exp_f32)
+UNARY_ARRAY_KERNEL(logarithm, apusk_log_f32)
+
+#undef UNARY_KERNEL
+#undef UNARY_ARRAY_KERNEL
