@@ -59,8 +59,9 @@ private struct ConvCase: CustomStringConvertible {
       if random.bool() { (c.dilationH, c.dilationW) = (random.int(1...3), random.int(1...3)) }
       c.padTop = random.int(0...c.kh)
       c.padLeft = random.int(0...c.kw)
-      c.padBottom = random.int(0...3)
-      c.padRight = random.int(0...3)
+      // Negative: the last rows or columns of the image are not used.
+      c.padBottom = random.int(-2...3)
+      c.padRight = random.int(-2...3)
     }
     if random.int(0...3) == 0 { (c.kh, c.dilationH, c.strideH, c.ih) = (1, 1, 1, 1) }  // one dimension
     if random.int(0...4) == 0 { (c.padTop, c.padLeft, c.padBottom, c.padRight) = (0, 0, 0, 0) }
@@ -213,6 +214,19 @@ private struct ConvCase: CustomStringConvertible {
     conv.expectClose(reference, "\(conv)")
     for level in productLevels {
       #expect(try productBits(conv.run(level: level, &random, whole: false)) == productBits(reference))
+    }
+  }
+
+  /// Fewer outputs than the image has room for: nothing is written beside them.
+  @Test(arguments: [1, 5])
+  func anOutputSmallerThanTheImageAllows(groups: Int) throws {
+    var random = ProductRandom(seed: 23)
+    for level in productLevels {
+      var conv = ConvCase()
+      (conv.ih, conv.iw, conv.cin, conv.cout, conv.groups, conv.kh, conv.kw) = (8, 20, 5, 5, groups, 3, 3)
+      (conv.padRight, conv.padBottom) = (-7, -1)
+      conv.fill(&random)
+      conv.expectClose(try conv.run(level: level, &random, whole: false), "level \(level)")
     }
   }
 

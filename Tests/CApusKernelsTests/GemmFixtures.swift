@@ -34,7 +34,7 @@ struct ProductRandom: RandomNumberGenerator {
 
   /// Mostly ordinary numbers, with infinities, NaN, zeros of both signs and subnormals among them.
   mutating func specials(_ count: Int) -> [Float] {
-    let odd: [Float] = [.infinity, -.infinity, .nan, 0, -0.0, .leastNonzeroMagnitude, -1e-40, 3e38, -3e38]
+    let odd: [Float] = [.infinity, -.infinity, .nan, 0, -0.0, .leastNonzeroMagnitude, -.leastNormalMagnitude / 8, 3e38, -3e38]
     return (0..<count).map { _ in
       int(0...11) == 0 ? odd[int(0...(odd.count - 1))] : Float.random(in: -1...1, using: &self)
     }

@@ -6,7 +6,7 @@ private struct GemmCase: CustomStringConvertible {
   var m, n, k, batches: Int
   var transposedA, transposedB, packAtRunTime, offsets: Bool
   var aStride, cStride: Int
-  var residualRowStride, residualColumnStride: Int
+  var residualRowStride, residualColumnStride, residualBatchStride: Int
   var tail = apusk_tail_none()
   var a, b, bias, residual: [Float]
 
@@ -38,9 +38,10 @@ private struct GemmCase: CustomStringConvertible {
     }
     if residualRowStride >= 0 {
       let last = max(0, m - 1) * residualRowStride + max(0, n - 1) * residualColumnStride
-      residual = make(&random, last + 1)
+      residualBatchStride = random.bool() ? 0 : last + 1
+      residual = make(&random, residualBatchStride * (batches - 1) + last + 1)
     } else {
-      residual = []
+      (residual, residualBatchStride) = ([], 0)
     }
     if random.bool() { (tail.scale, tail.residual_scale) = (0.75, -1.5) }
     tail.activation = Int32(random.int(0...5))
@@ -57,8 +58,8 @@ private struct GemmCase: CustomStringConvertible {
     b[(offsets ? 0 : batch) * (b.count / batches) + (transposedB ? j * k + p : p * n + j)]
   }
 
-  func residualAt(_ i: Int, _ j: Int) -> Float? {
-    residual.isEmpty ? nil : residual[i * residualRowStride + j * residualColumnStride]
+  func residualAt(_ batch: Int, _ i: Int, _ j: Int) -> Float? {
+    residual.isEmpty ? nil : residual[batch * residualBatchStride + i * residualRowStride + j * residualColumnStride]
   }
 
   /// C with its row gaps, which must keep the value they had.
@@ -108,6 +109,7 @@ private struct GemmCase: CustomStringConvertible {
         arguments.a_batch_stride = Int64(a.count / batches)
         arguments.b_batch_stride = Int64(packedFloats)
         arguments.c_batch_stride = Int64(m * cStride)
+        arguments.residual_batch_stride = Int64(residualBatchStride)
         if offsets {
           arguments.a_offsets = aOffsets.baseAddress
           arguments.b_offsets = bOffsets.baseAddress
@@ -139,7 +141,7 @@ private struct GemmCase: CustomStringConvertible {
             sum += product
             size += abs(product)
           }
-          let biasValue = bias.isEmpty ? nil : Double(bias[j]), residualValue = residualAt(i, j).map(Double.init)
+          let biasValue = bias.isEmpty ? nil : Double(bias[j]), residualValue = residualAt(batch, i, j).map(Double.init)
           let expected = productTail(sum, bias: biasValue, residual: residualValue, tail)
           size += abs(biasValue ?? 0) + abs(1.5 * (residualValue ?? 0)) + 1
           worst = max(worst, abs(expected - Double(value)) / (size * Double(k + 8) * 0x1p-24))
@@ -181,7 +183,7 @@ private struct GemmCase: CustomStringConvertible {
             var sum: Float = 0
             for p in 0..<product.k { sum = sum.addingProduct(product.aAt(batch, i, p), product.bAt(batch, p, j)) }
             let expected = productTailExactly(
-              sum, bias: product.bias.isEmpty ? nil : product.bias[j], residual: product.residualAt(i, j), product.tail)
+              sum, bias: product.bias.isEmpty ? nil : product.bias[j], residual: product.residualAt(batch, i, j), product.tail)
             let value = c[(batch * product.m + i) * product.cStride + j]
             #expect(productBits([value]) == productBits([expected]), "seed \(seed), level \(level): \(product)")
           }
@@ -203,7 +205,7 @@ private struct GemmCase: CustomStringConvertible {
   @Test func aLargeProductIsTheSameForEverySplit() throws {
     var random = ProductRandom(seed: 11)
     var product = GemmCase(&random, m: 301, n: 203, k: 517)
-    (product.batches, product.offsets) = (1, false)
+    (product.batches, product.offsets, product.residualBatchStride) = (1, false, 0)
     let levels = productLevels.filter { $0 != APUSK_LEVEL_PORTABLE }
     guard let first = levels.first else { return }
     let reference = try product.run(level: first, &random, whole: true)

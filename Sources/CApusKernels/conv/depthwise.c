@@ -90,6 +90,7 @@ static void run_windows(const band *b, int64_t oy, int64_t first, int64_t end, f
   }
 }
 
+// `x` is where the window of pixel `first` begins.
 static void run_pixels(const band *b, const apusk_conv_shape *shape, const float *x, int64_t first, int64_t end,
                        float *y) {
   const apusk_conv2d_f32_args *args = b->args;
@@ -97,7 +98,7 @@ static void run_pixels(const band *b, const apusk_conv_shape *shape, const float
   d.x_pixel = args->stride_w * shape->pixel;
   d.x_y = args->dilation_h * shape->pitch;
   d.x_x = args->dilation_w * shape->pixel;
-  d.x = x + first * d.x_pixel;
+  d.x = x;
   d.y = y + first * args->y_pixel_stride;
   d.pixels = end - first;
   b->isa->depthwise(&d);
@@ -111,8 +112,9 @@ static void run_row(const band *b, int64_t oy, float *y) {
   inner_pixels inner = inner_pixels_of(args);
   bool whole = top >= 0 && top + shape->window_rows <= args->ih;
   if (shape->group_cout == 1 && whole && (inner.end - inner.first >= 4 || inner.end - inner.first == args->ow)) {
-    const float *x = args->x + (b->image * args->ih + top) * shape->pitch + b->first_channel;
-    run_pixels(b, shape, x - args->pad_left * shape->pixel, inner.first, inner.end, y);
+    int64_t left = inner.first * args->stride_w - args->pad_left;
+    const float *x = args->x + (b->image * args->ih + top) * shape->pitch + left * shape->pixel + b->first_channel;
+    run_pixels(b, shape, x, inner.first, inner.end, y);
     run_windows(b, oy, 0, inner.first, y);
     run_windows(b, oy, inner.end, args->ow, y);
   } else if (can_stage_row(shape, b->channels)) {
