@@ -44,7 +44,8 @@ import ApusRuntime
   @Test func fusesConvolutionBlocks() throws {
     let (definition, _) = Self.residualNetwork(seed: 1)
     let model = try Model(definition: definition)
-    #expect(model.program.nodes.map { $0.node.operatorName.string } == ["Conv", "Conv", "Conv", "GlobalAveragePool", "Flatten", "Gemm"])
+    #expect(
+      model.program.nodes.map { $0.node.operatorName.string } == ["Conv", "Conv", "Conv", "GlobalAveragePool", "Flatten", "Gemm"])
     #expect(model.program.nodes[0].activation == .relu)
     #expect(model.program.nodes[1].activation == .relu)
     #expect(model.program.nodes[2].activation == .relu)

@@ -175,7 +175,8 @@ import ApusRuntime
   }
 
   @Test(arguments: [
-    ([3, 4], [3, 4]), ([2, 3, 4], [4]), ([2, 3, 4], [3, 1]), ([3, 1], [1, 4]), ([], [5]), ([2, 1, 4, 1], [3, 1, 5]), ([0, 3], [1]),
+    ([3, 4], [3, 4]), ([2, 3, 4], [4]), ([2, 3, 4], [3, 1]), ([3, 1], [1, 4]), ([], [5]), ([2, 1, 4, 1], [3, 1, 5]),
+    ([0, 3], [1]),
   ]) func binary(aShape: [Int], bShape: [Int]) throws {
     var random = SeededGenerator(seed: 11)
     let a = random.floats(Reference.count(aShape))
@@ -208,7 +209,8 @@ import ApusRuntime
       var builder = ModelBuilder()
       builder.output(builder.node(name, version: version, [builder.input("x", [17, 59])], attributes)[0])
       try check(
-        builder.definition, [TestTensor(x, [17, 59])], x.map { function(Double($0)) }, [17, 59], tolerance: 1e-6, "\(name.string)")
+        builder.definition, [TestTensor(x, [17, 59])], x.map { function(Double($0)) }, [17, 59], tolerance: 1e-6, "\(name.string)"
+      )
     }
   }
 

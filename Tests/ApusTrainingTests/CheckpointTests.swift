@@ -51,7 +51,8 @@ import Testing
         [weight, SafetensorsTensor(name: "bias", elementType: .float16, dimensions: [2], bytes: [0, 0, 0, 0])], metadata,
         .typeMismatch
       ),
-      ([weight, bias], [:], .malformed), ([weight, bias], ["apus.format": "checkpoint", "apus.version": "2"], .unsupportedVersion),
+      ([weight, bias], [:], .malformed),
+      ([weight, bias], ["apus.format": "checkpoint", "apus.version": "2"], .unsupportedVersion),
       ([weight, bias], ["apus.format": "other", "apus.version": "1"], .malformed),
     ]
     for (tensors, metadata, expected) in cases {
@@ -97,7 +98,8 @@ import Testing
         victim.position = TrainingPosition()
       }
     }
-    #expect(status { () throws(ApusError) in try Checkpoint.save(trainer.module, in: trainer.context, to: "/nonexistent/x") } != nil)
+    #expect(
+      status { () throws(ApusError) in try Checkpoint.save(trainer.module, in: trainer.context, to: "/nonexistent/x") } != nil)
   }
 
   @Test func tensorsWithoutTrainingStateAreNotResumed() throws {

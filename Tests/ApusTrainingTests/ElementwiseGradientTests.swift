@@ -42,7 +42,9 @@ import Testing
     try checkGradients(of: x, seed: seed, reference: { $0[0].map { max($0, 0) } }) { try $0[0].relu() }
     try checkGradients(of: x, seed: seed, reference: { $0[0].map { 1 / (1 + exp(-$0)) } }) { try $0[0].sigmoid() }
     try checkGradients(of: x, seed: seed, reference: { $0[0].map { Glibc.tanh($0) } }) { try $0[0].tanh() }
-    try checkGradients(of: x, seed: seed, reference: { $0[0].map { $0 < 0 ? 0.2 * $0 : $0 } }) { try LeakyReLU(slope: 0.2)($0[0]) }
+    try checkGradients(of: x, seed: seed, reference: { $0[0].map { $0 < 0 ? 0.2 * $0 : $0 } }) {
+      try LeakyReLU(slope: 0.2)($0[0])
+    }
   }
 
   @Test func sigmoidSurvivesExtremes() throws {

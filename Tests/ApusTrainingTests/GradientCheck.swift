@@ -44,7 +44,9 @@ func checkGradients(
   context.isTraining = training
   context.recordsGradients = true
   var tensors: [Tensor] = []
-  for (index, input) in inputs.enumerated() { tensors.append(try input.tensor(in: context, requiresGradient: !fixed.contains(index))) }
+  for (index, input) in inputs.enumerated() {
+    tensors.append(try input.tensor(in: context, requiresGradient: !fixed.contains(index)))
+  }
 
   let output = try operation(tensors)
   let expected = reference(inputs)

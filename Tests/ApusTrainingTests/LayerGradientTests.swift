@@ -181,7 +181,9 @@ private struct WindowCase {
       Reference(random: [steps, batch, features], &generator), Reference(random: [d, 4 * hidden, features], &generator),
       Reference(random: [d, 4 * hidden, hidden], &generator), Reference(random: [d, 8 * hidden], &generator),
     ]
-    if hasInitial { inputs += [Reference(random: [d, batch, hidden], &generator), Reference(random: [d, batch, hidden], &generator)] }
+    if hasInitial {
+      inputs += [Reference(random: [d, batch, hidden], &generator), Reference(random: [d, batch, hidden], &generator)]
+    }
     let attributes = [Attribute("hidden_size", .int(Int64(hidden))), Attribute("direction", .string(direction))]
     // Y, Y_h and Y_c one after the other, as one tensor that each takes part in.
     for output in 0..<3 {

@@ -39,7 +39,11 @@ private final class Weights: Module {
   }
 
   @Test func plainDescent() throws {
-    try check { w throws(ApusError) in try SGD(w, learningRate: 0.1) } rule: { w, _, g, _ in w -= 0.1 * g }
+    try check { w throws(ApusError) in
+      try SGD(w, learningRate: 0.1)
+    } rule: { w, _, g, _ in
+      w -= 0.1 * g
+    }
   }
 
   @Test func momentumWithDecay() throws {

@@ -151,14 +151,17 @@ private final class Untouched: Module {
     let text = try #require(file.metadataValue("apus.graph"))
     let json = try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
     #expect(
-      Set(json.keys) == ["version", "name", "symbols", "inputs", "outputs", "values", "initializers", "nodes", "tests", "metadata"])
+      Set(json.keys) == [
+        "version", "name", "symbols", "inputs", "outputs", "values", "initializers", "nodes", "tests", "metadata",
+      ])
     #expect(json["version"] as? Int == 1 && json["name"] as? String == "lstm")
     let input = try #require((json["inputs"] as? [[String: Any]])?.first)
     let shape = try #require((input["type"] as? [String: Any])?["shape"] as? [Any])
     #expect(shape[0] as? String == "N" && shape[1] as? Int == 7 && shape[2] as? Int == 5)
     let nodes = try #require(json["nodes"] as? [[String: Any]])
     #expect(nodes.map { $0["operator"] as? String } == ["Transpose", "LSTM", "Transpose", "Reshape"])
-    #expect(nodes.allSatisfy { Set($0.keys) == ["name", "domain", "operator", "since_version", "inputs", "outputs", "attributes"] })
+    #expect(
+      nodes.allSatisfy { Set($0.keys) == ["name", "domain", "operator", "since_version", "inputs", "outputs", "attributes"] })
     let initializers = try #require(json["initializers"] as? [[String: Any]])
     #expect(initializers.contains { $0["integers"] as? [Int] == [0, 0, -1] && $0["element"] as? String == "int64" })
     for name in initializers.compactMap({ $0["tensor"] as? String }) { #expect(file.entry(named: name) != nil) }

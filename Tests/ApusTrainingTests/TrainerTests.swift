@@ -13,7 +13,8 @@ final class SmallNetwork: Module {
     var generator = RandomGenerator(seed: seed)
     features = Sequential(
       try Conv2d(1, 4, kernel: 3, padding: 1, using: &generator), try BatchNorm2d(4), ReLU(), MaxPool2d(2))
-    head = Sequential(Flatten(), try Linear(64, 16, using: &generator), ReLU(), try Dropout(0.3), try Linear(16, 3, using: &generator))
+    head = Sequential(
+      Flatten(), try Linear(64, 16, using: &generator), ReLU(), try Dropout(0.3), try Linear(16, 3, using: &generator))
   }
 
   func callAsFunction(_ input: Tensor) throws(ApusError) -> Tensor { try head(features(input)) }
@@ -93,7 +94,8 @@ private func temporaryFile() -> String {
     var generator = RandomGenerator(seed: 4)
     let inputs = (0..<200).map { _ in 2 * generator.nextUniform() - 1 }
     let data = try TensorDataset(
-      inputs: try Tensor(inputs, shape: [100, 2]), values: try Tensor((0..<100).map { 3 * inputs[2 * $0] - inputs[2 * $0 + 1] }, shape: [100, 1]))
+      inputs: try Tensor(inputs, shape: [100, 2]),
+      values: try Tensor((0..<100).map { 3 * inputs[2 * $0] - inputs[2 * $0 + 1] }, shape: [100, 1]))
     let model = try Linear(2, 1, using: &generator)
     let trainer = Trainer(
       model, loss: MeanSquaredErrorLoss(), optimizer: try Adam(model, learningRate: 0.05), context: try Context(threads: 1))
@@ -199,7 +201,8 @@ private func temporaryFile() -> String {
 
     let first = try make()
     try first.fit(
-      data, epochs: 2, batchSize: 20, validation: data, callbacks: [EarlyStopping(patience: 2, leastGain: 10), SaveCheckpoint(to: path)])
+      data, epochs: 2, batchSize: 20, validation: data,
+      callbacks: [EarlyStopping(patience: 2, leastGain: 10), SaveCheckpoint(to: path)])
     let second = try make()
     try second.resume(from: path)
     let rest = try second.fit(

@@ -15,11 +15,12 @@ import Testing
     return apusp_cpu_quota(fake.root)
   }
 
-  @Test(arguments: [
-    ("max 100000", 0), ("100000 100000", 1), ("150000 100000", 2), ("200000 100000", 2), ("200001 100000", 3),
-    ("1000 100000", 1), ("-5 100000", 0), ("100000 0", 0), ("nonsense", 0), ("", 0),
-    ("9223372036854775807 1", 2_147_483_647),
-  ] as [(String, Int32)])
+  @Test(
+    arguments: [
+      ("max 100000", 0), ("100000 100000", 1), ("150000 100000", 2), ("200000 100000", 2), ("200001 100000", 3),
+      ("1000 100000", 1), ("-5 100000", 0), ("100000 0", 0), ("nonsense", 0), ("", 0),
+      ("9223372036854775807 1", 2_147_483_647),
+    ] as [(String, Int32)])
   func unifiedQuotasAreRoundedUp(text: String, expected: Int32) throws {
     let got = try quota([
       "/proc/self/cgroup": "0::/job\n", "/proc/self/mountinfo": Self.v2Mount,

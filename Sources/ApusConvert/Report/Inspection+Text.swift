@@ -36,7 +36,10 @@ extension Inspection {
         + " stored in \(Quantity.bytes(stored)) (\(Quantity.ratio(raw, stored)))",
     ])
     table.rows.append(
-      ["one run", "\(Quantity.operations(file.needs.flops)), \(Quantity.bytes(file.needs.liveBytes)) alive, at the smallest shapes"])
+      [
+        "one run",
+        "\(Quantity.operations(file.needs.flops)), \(Quantity.bytes(file.needs.liveBytes)) alive, at the smallest shapes",
+      ])
     return table.text()
   }
 

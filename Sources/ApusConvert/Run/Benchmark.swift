@@ -154,7 +154,8 @@ extension Benchmark {
       [
         "\($0.threads)", Quantity.count($0.runs), Quantity.duration(nanoseconds: $0.minimum),
         Quantity.duration(nanoseconds: $0.median), Quantity.duration(nanoseconds: $0.p99),
-        Quantity.gigaflops(cost.operations, nanoseconds: $0.minimum), Quantity.bytes($0.memory.arenaBytes + $0.memory.scratchBytes), Quantity.bytes($0.memory.packedBytes),
+        Quantity.gigaflops(cost.operations, nanoseconds: $0.minimum),
+        Quantity.bytes($0.memory.arenaBytes + $0.memory.scratchBytes), Quantity.bytes($0.memory.packedBytes),
       ]
     }
     text += table.text()

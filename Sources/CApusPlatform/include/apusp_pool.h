@@ -50,9 +50,10 @@ void apusp_pool_release(apusp_pool *APUSP_NONNULL pool);
 // How many threads work at a time, the caller included.
 int32_t apusp_pool_threads(const apusp_pool *APUSP_NONNULL pool);
 
-// Calls body(context, chunk, worker) once for each chunk in 0 ..< chunks (from 2^30 on: on the calling thread alone) and returns when all are done. Chunks are
-// claimed in ascending order. What was written before the call is seen by all bodies, what they wrote is seen after.
-// NULL as pool, or chunks <= 1: on the calling thread alone. Never allocates.
+// Calls body(context, chunk, worker) once for each chunk in 0 ..< chunks (from 2^30 on: on the calling thread alone)
+// and returns when all are done. Chunks are claimed in ascending order. What was written before the call is seen by
+// all bodies, what they wrote is seen after. NULL as pool, or chunks <= 1: on the calling thread alone. Never
+// allocates.
 void apusp_pool_run(apusp_pool *APUSP_NULLABLE pool, int32_t chunks, apusp_pool_body APUSP_NONNULL body,
                     void *APUSP_NULLABLE context);
 
