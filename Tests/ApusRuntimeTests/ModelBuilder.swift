@@ -54,12 +54,17 @@ struct ModelBuilder {
   }
 
   mutating func constant(_ values: [Float], _ dimensions: [Int], _ name: Name = "constant") -> ValueID {
-    value(name, constant: tensor(values, dimensions, .float32, name))
+    let id = tensor(values, dimensions, .float32, name)
+    return value(unique(name), constant: id)
   }
 
   mutating func constant(_ values: [Int64], _ name: Name = "indices") -> ValueID {
-    value(name, constant: tensor(values, [values.count], .int64, name))
+    let id = tensor(values, [values.count], .int64, name)
+    return value(unique(name), constant: id)
   }
+
+  /// Names are unique in a graph.
+  private func unique(_ name: Name) -> Name { Name(name.string + "#\(definition.graphs[0].values.count)") }
 
   @discardableResult
   mutating func node(

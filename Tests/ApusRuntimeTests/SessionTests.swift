@@ -9,7 +9,7 @@ import ApusRuntime
 /// What sessions promise: shapes, buffers, states, errors, cancelling.
 @Suite struct SessionTests {
   /// y = x w + b over a batch of any size.
-  static func linear(_ random: inout SeededGenerator, symbol: (inout ModelBuilder) -> Dimension = { $0.symbol("N", minimum: 1) })
+  static func linear(_ random: inout SeededGenerator, symbol: (inout ModelBuilder) -> ApusGraph.Dimension = { $0.symbol("N", minimum: 1) })
     -> ModelDefinition
   {
     var builder = ModelBuilder()
@@ -124,7 +124,7 @@ import ApusRuntime
     let initial = builder.tensor([100, 200] as [Float], [2], .float32)
     builder.definition.signatures = [
       Signature(
-        name: "step", inputs: [x, total], outputs: [sum], states: [State(name: "s", input: total, output: sum, initial: initial)])
+        name: "step", inputs: [x], outputs: [sum], states: [State(name: "s", input: total, output: sum, initial: initial)])
     ]
     let session = try Session(model: Model(definition: builder.definition))
     try session.prepare([[2], [2]])

@@ -43,7 +43,9 @@ public final class Model: @unchecked Sendable {
   public let definition: ModelDefinition
   /// SHA-256 of the model's content, whatever the codecs; empty for a model that was not read from a file.
   public let modelID: [UInt8]
+  /// What the caller feeds, then the inputs of states.
   public let inputs: [Port]
+  /// What the caller gets, then the outputs of states that are none of it.
   public let outputs: [Port]
   public let states: [StatePort]
   public let program: Program
@@ -96,11 +98,13 @@ public final class Model: @unchecked Sendable {
         actual: "\(definition.signatures.count)")
     }
     var graph = main
-    if let signature = definition.signatures.first {
-      graph.inputs = signature.inputs
-      graph.outputs = signature.outputs
-    }
     let stateList = definition.signatures.first?.states ?? []
+    if let signature = definition.signatures.first {
+      // What the session keeps comes after what the caller feeds and gets.
+      graph.inputs = signature.inputs + stateList.map { $0.input }
+      graph.outputs = signature.outputs
+      for state in stateList where !graph.outputs.contains(state.output) { graph.outputs.append(state.output) }
+    }
     constants = ConstantStore(file: file)
     let store = constants
     let inference = try TypeInference(graph: graph, tensors: definition.tensors, registry: options.registry) {
