@@ -71,12 +71,13 @@ class Checkpoint:
 
 
 def convolution(path):
-    """[N, 1, 6, 6] -> class probabilities [N, 3]."""
+    """[N, 1, 6, 6] -> class probabilities [N, 16]. The linear layer's weights are large enough for a segment of their own."""
+    classes = 16
     c = Checkpoint("small-convolution", ["N", 1, 6, 6])
     kernel, bias = c.constant("conv.weight", [2, 1, 3, 3]), c.constant("conv.bias", [2])
     scale, shift = c.constant("norm.scale", [2], 0.5, 1.5), c.constant("norm.shift", [2])
     mean, variance = c.constant("norm.mean", [2]), c.constant("norm.variance", [2], 0.5, 1.5)
-    weight, offset = c.constant("linear.weight", [3, 18]), c.constant("linear.bias", [3])
+    weight, offset = c.constant("linear.weight", [classes, 18]), c.constant("linear.bias", [classes])
     epsilon = 1e-05
     c.node("Conv", 22, ["input", "conv.weight", "conv.bias"], "conv", kernel_shape=[3, 3], pads=[1, 1, 1, 1])
     c.node("BatchNormalization", 15, ["conv", "norm.scale", "norm.shift", "norm.mean", "norm.variance"], "norm",
@@ -103,9 +104,9 @@ def convolution(path):
                 plane[y, x] = max(0.0, normal * scale[channel] + shift[channel])
         features += [max(plane[2 * y + i, 2 * x + j] for i in range(2) for j in range(2))
                      for y in range(3) for x in range(3)]
-    logits = [offset[k] + sum(weight[k * 18 + i] * features[i] for i in range(18)) for k in range(3)]
+    logits = [offset[k] + sum(weight[k * 18 + i] * features[i] for i in range(18)) for k in range(classes)]
     powers = [exp(logit) for logit in logits]
-    c.write(path, "probabilities", [1, 1, 6, 6], image, [1, 3], [p / sum(powers) for p in powers])
+    c.write(path, "probabilities", [1, 1, 6, 6], image, [1, classes], [p / sum(powers) for p in powers])
 
 
 def lstm(path):

@@ -9,6 +9,6 @@ guard let probabilities = try outputs["probabilities"]?.values(as: Float.self) e
   fatalError("the model should have an output called probabilities")
 }
 print("probabilities:", probabilities)
-guard probabilities.count == 6, abs(probabilities[0...2].reduce(0, +) - 1) < 1e-5 else {
-  fatalError("three probabilities for each of two images should sum to one")
+guard probabilities.count == 32, abs(probabilities[0..<16].reduce(0, +) - 1) < 1e-5 else {
+  fatalError("sixteen probabilities for each of two images should sum to one")
 }
