@@ -9,9 +9,9 @@ import ApusRuntime
 /// What sessions promise: shapes, buffers, states, errors, cancelling.
 @Suite struct SessionTests {
   /// y = x w + b over a batch of any size.
-  static func linear(_ random: inout SeededGenerator, symbol: (inout ModelBuilder) -> ApusGraph.Dimension = { $0.symbol("N", minimum: 1) })
-    -> ModelDefinition
-  {
+  static func linear(
+    _ random: inout SeededGenerator, symbol: (inout ModelBuilder) -> ApusGraph.Dimension = { $0.symbol("N", minimum: 1) }
+  ) -> ModelDefinition {
     var builder = ModelBuilder()
     let n = symbol(&builder)
     let x = builder.input("x", Shape([n, .known(6)]))
