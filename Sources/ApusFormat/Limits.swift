@@ -4,6 +4,9 @@ public struct Limits: Sendable {
   public var fileBytes: UInt64 = 1 << 40
   /// Bytes of all sections and segments after decompression.
   public var decompressedBytes: UInt64 = 1 << 40
+  /// Bytes of the graph section, and of the metadata section, after decompression: Swift objects in proportion to them are
+  /// made, which can not fail softly.
+  public var sectionBytes: UInt64 = 256 << 20
   /// Bulk memory in use at a time, of a model and its sessions.
   public var memoryBytes: UInt64 = .max
   /// Nodes of all graphs.

@@ -2,7 +2,7 @@ import ApusGraph
 import CApusSchemaWriter
 
 /// Makes the graph section's FlatBuffer. Objects stand in the order of the definition; operators and attributes are sorted.
-struct ModelEncoder {
+package struct ModelEncoder {
   private let schema: SchemaBuilder
   private let operators: [Needs.Operator]
 
@@ -12,7 +12,7 @@ struct ModelEncoder {
   }
 
   /// - Parameter storage: where each tensor's bytes go.
-  static func encode(
+  package static func encode(
     _ definition: ModelDefinition, needs: Needs, storage: [TensorStorage]
   ) throws(ApusError) -> [UInt8] {
     let schema = try SchemaBuilder()

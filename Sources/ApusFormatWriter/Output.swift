@@ -2,7 +2,7 @@ import ApusGraph
 import Glibc
 
 /// Where a file's bytes go: memory, or a new file that takes its name only when it is whole.
-final class Output {
+package final class Output {
   private enum Target {
     case memory
     case file(descriptor: Int32, temporary: String, path: String)
@@ -17,7 +17,7 @@ final class Output {
   init() { target = .memory }
 
   /// Writes beside `path`, in the same directory.
-  init(path: String) throws(ApusError) {
+  package init(path: String) throws(ApusError) {
     var attempt = 0
     while true {
       let temporary = path + ".\(getpid()).\(attempt).partial"
@@ -63,14 +63,14 @@ final class Output {
     }
   }
 
-  func write(_ source: [UInt8], at offset: UInt64) throws(ApusError) {
+  package func write(_ source: [UInt8], at offset: UInt64) throws(ApusError) {
     try source.withUnsafeBufferPointer { (source) throws(ApusError) in
       try write(UnsafeRawBufferPointer(source), at: offset)
     }
   }
 
   /// Cuts or fills up with zeros to exactly `length` bytes.
-  func setLength(_ length: UInt64) throws(ApusError) {
+  package func setLength(_ length: UInt64) throws(ApusError) {
     switch target {
     case .memory:
       guard let count = Int(exactly: length) else { throw ApusError(.limitExceeded, "a file larger than memory can be") }
@@ -82,7 +82,7 @@ final class Output {
   }
 
   /// Brings a file to the disk and gives it its name, in place of what had the name before.
-  func finish() throws(ApusError) {
+  package func finish() throws(ApusError) {
     guard case .file(let descriptor, let temporary, let path) = target else { return }
     guard fsync(descriptor) == 0 else { throw Self.failure("can not bring the file to the disk", path) }
     guard rename(temporary, path) == 0 else { throw Self.failure("can not give the file its name", path) }

@@ -2,10 +2,10 @@ import ApusGraph
 import CApusSchemaWriter
 
 /// The FlatBuffers builder behind its C interface, with Swift's types.
-final class SchemaBuilder {
-  let builder: OpaquePointer
+package final class SchemaBuilder {
+  package let builder: OpaquePointer
 
-  init() throws(ApusError) {
+  package init() throws(ApusError) {
     guard let builder = apusw_create() else { throw ApusError(.outOfMemory, "no memory for the FlatBuffers builder") }
     self.builder = builder
   }
@@ -15,7 +15,7 @@ final class SchemaBuilder {
   /// 0 for an empty name: the schema leaves it out.
   func optional(_ name: Name) -> apusw_place { name.isEmpty ? 0 : text(name) }
 
-  func text(_ name: Name) -> apusw_place {
+  package func text(_ name: Name) -> apusw_place {
     name.bytes.withUnsafeBufferPointer { apusw_string(builder, $0.baseAddress, $0.count) }
   }
 
@@ -28,7 +28,7 @@ final class SchemaBuilder {
     ids.isEmpty && !required ? 0 : ids.withUnsafeBufferPointer { apusw_int32s(builder, $0.baseAddress, $0.count) }
   }
 
-  func int64s(_ values: [Int64]) -> apusw_place {
+  package func int64s(_ values: [Int64]) -> apusw_place {
     values.withUnsafeBufferPointer { apusw_int64s(builder, $0.baseAddress, $0.count) }
   }
 
@@ -36,7 +36,7 @@ final class SchemaBuilder {
     values.withUnsafeBufferPointer { apusw_floats(builder, $0.baseAddress, $0.count) }
   }
 
-  func places(_ places: [apusw_place], required: Bool = false) -> apusw_place {
+  package func places(_ places: [apusw_place], required: Bool = false) -> apusw_place {
     places.isEmpty && !required ? 0 : places.withUnsafeBufferPointer { apusw_places(builder, $0.baseAddress, $0.count) }
   }
 

@@ -2,11 +2,11 @@ import ApusGraph
 import CZstd
 
 /// Makes single zstd frames with their content size and no checksum of their own.
-final class ZstdEncoder {
+package final class ZstdEncoder {
   private let context: OpaquePointer
   private var frame: [UInt8] = []
 
-  init(level: Int32) throws(ApusError) {
+  package init(level: Int32) throws(ApusError) {
     guard let context = ZSTD_createCCtx() else { throw ApusError(.outOfMemory, "no memory for the zstd encoder") }
     self.context = context
     ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level)
@@ -33,7 +33,7 @@ final class ZstdEncoder {
     }
   }
 
-  func encoded(_ source: [UInt8]) throws(ApusError) -> [UInt8] {
+  package func encoded(_ source: [UInt8]) throws(ApusError) -> [UInt8] {
     var result: [UInt8] = []
     try source.withUnsafeBufferPointer { (source) throws(ApusError) in
       try encode(UnsafeRawBufferPointer(source)) { (frame) throws(ApusError) in result = Array(frame) }

@@ -24,8 +24,14 @@ struct ContainerReader {
     layout = FileLayout(header)
     try Self.checkLength(header, layout, input, limits)
     var total = Untrusted(UInt64(0))
-    try Self.addRawSize(Untrusted(header.graph.rawSize), to: &total, limits)
-    try Self.addRawSize(Untrusted(header.metadata.rawSize), to: &total, limits)
+    for (section, name) in [(header.graph, "graph"), (header.metadata, "metadata")] {
+      guard UInt64(section.rawSize) <= limits.sectionBytes else {
+        throw ApusError(
+          .limitExceeded, "the " + name + " section is larger than the limit",
+          expected: "at most \(limits.sectionBytes) bytes", actual: "\(section.rawSize) bytes")
+      }
+      try Self.addRawSize(Untrusted(section.rawSize), to: &total, limits)
+    }
     graph = FlatBuffer(
       try Self.section(header.graph, at: layout.graph, name: "graph section", input, memory), section: "graph section")
     try Self.checkZeros(from: layout.graph.offset + layout.graph.size, to: layout.metadata.offset, input)
@@ -107,8 +113,7 @@ struct ContainerReader {
     try Compression.checkRatio(
       storedSize: Untrusted(section.storedSize), rawSize: Untrusted(section.rawSize), what: "the " + name.text,
       offset: extent.offset)
-    let stored = try memory.allocate(byteCount: Int(section.storedSize), purpose: "a stored section")
-    try input.read(at: extent.offset, into: stored.mutableBytes)
+    let stored = try input.read(at: extent.offset, count: Int(section.storedSize), memory, purpose: "a stored section")
     let actual = Checksum.of(stored.bytes)
     guard actual == section.checksum else {
       throw ApusError(.checksumMismatch, "the " + name.text + " is damaged", fileOffset: extent.offset)
@@ -131,8 +136,7 @@ struct ContainerReader {
     guard let size = Int(exactly: layout.table.size) else {
       throw ApusError(.limitExceeded, "a segment table larger than memory can be")
     }
-    let table = try memory.allocate(byteCount: size, purpose: "the segment table")
-    try input.read(at: layout.table.offset, into: table.mutableBytes)
+    let table = try input.read(at: layout.table.offset, count: size, memory, purpose: "the segment table")
     guard Checksum.of(table.bytes) == header.tableChecksum else {
       throw ApusError(.checksumMismatch, "the segment table is damaged", fileOffset: layout.table.offset)
     }
@@ -163,9 +167,7 @@ struct ContainerReader {
         guard let size = Int(exactly: extent.size) else {
           throw ApusError(.limitExceeded, "a segment larger than memory can be", fileOffset: extent.offset)
         }
-        let stored = try memory.allocate(byteCount: size, purpose: "a stored segment")
-        try input.read(at: extent.offset, into: stored.mutableBytes)
-        storedSegments.append(stored)
+        storedSegments.append(try input.read(at: extent.offset, count: size, memory, purpose: "a stored segment"))
       }
     }
     if !input.isRandomAccess {

@@ -68,8 +68,7 @@ final class SegmentStore {
     if index < stored.count, let kept = stored[index] {
       buffer = kept
     } else {
-      buffer = try memory.allocate(byteCount: storedSize, purpose: "a stored segment")
-      try input.read(at: record.offset, into: buffer.mutableBytes)
+      buffer = try input.read(at: record.offset, count: storedSize, memory, purpose: "a stored segment")
     }
     try check(buffer.bytes, record, index)
     if record.codec == .raw { return .own(buffer) }

@@ -30,9 +30,12 @@ extension FlatBuffer {
     return Name(bytes: bytes)
   }
 
-  /// A vector of little-endian 32-bit integers; empty where the table leaves it out.
-  func int32s(_ table: Table, _ index: Int) throws(ApusError) -> [Int32] {
-    guard let vector = try vector(table, index, elementSize: 4, alignment: 4) else { return [] }
+  /// A vector of 32-bit integers; empty where the table leaves it out and may do so.
+  func int32s(_ table: Table, _ index: Int, required: Bool = false) throws(ApusError) -> [Int32] {
+    guard let vector = try vector(table, index, elementSize: 4, alignment: 4) else {
+      if required { throw missing(table) }
+      return []
+    }
     var values: [Int32] = []
     values.reserveCapacity(vector.count)
     for element in 0..<vector.count { values.append(try load(vector.start + 4 * element, as: Int32.self)) }

@@ -2,25 +2,28 @@ import ApusGraph
 
 /// A FlatBuffer in private memory, read with every access checked: alignment, bounds, vtables, strings' terminators.
 ///
-/// Each object is charged to a budget each time that it is reached. Objects may be shared (builders share equal strings), but
-/// all visits together read at most `sharingFactor` times the buffer, so sharing can not blow up the work or the result.
+/// Each object is charged to a budget each time that it is reached, so that objects that are shared, or that overlap, can blow
+/// up neither the work nor the result: tables and vectors together to the size of the buffer (whoever builds them without
+/// sharing stays below), strings, which builders do share, to `stringSharing` times that size.
 package final class FlatBuffer {
-  /// How often, on average, the bytes of a buffer may be reached.
-  package static let sharingFactor = 4
+  /// How often, on average, the bytes of a buffer may be reached as strings.
+  package static let stringSharing = 4
 
   /// "graph section" or "metadata section", for messages.
   let section: StaticString
   private let memory: BulkBuffer
   private let byteCount: Int
-  private var budget: Int
+  private var objectBudget: Int
+  private var stringBudget: Int
 
   /// - Parameter memory: the whole buffer, aligned to 16.
   package init(_ memory: BulkBuffer, section: StaticString) {
     self.section = section
     byteCount = memory.byteCount
     self.memory = memory
-    let (product, overflow) = byteCount.multipliedReportingOverflow(by: Self.sharingFactor)
-    budget = overflow ? .max : product
+    objectBudget = byteCount
+    let (product, overflow) = byteCount.multipliedReportingOverflow(by: Self.stringSharing)
+    stringBudget = overflow ? .max : product
   }
 
   private var bytes: UnsafeRawBufferPointer { memory.bytes }
@@ -80,7 +83,6 @@ package final class FlatBuffer {
         throw malformed("another FlatBuffer identifier", at: 4, expected: identifier.text)
       }
     }
-    try charge(8, at: 0)
     return try table(at: try target(of: 0))
   }
 
@@ -95,10 +97,8 @@ package final class FlatBuffer {
   }
 
   private func charge(_ size: Int, at position: Int) throws(ApusError) {
-    guard size <= budget else {
-      throw malformed("objects are shared too often", at: position, expected: "each byte \(Self.sharingFactor) times at most")
-    }
-    budget -= size
+    guard size <= objectBudget else { throw malformed("tables or vectors are shared", at: position) }
+    objectBudget -= size
   }
 
   private func table(at position: Int) throws(ApusError) -> Table {
@@ -164,7 +164,10 @@ package final class FlatBuffer {
     _ table: Table, _ index: Int, elementSize: Int, alignment: Int
   ) throws(ApusError) -> Vector? {
     guard let position = try field(table, index, size: 4) else { return nil }
-    return try vector(at: try target(of: position), elementSize: elementSize, alignment: alignment, terminator: 0)
+    let target = try target(of: position)
+    let vector = try vector(at: target, elementSize: elementSize, alignment: alignment, terminator: 0)
+    try charge(4 + vector.count * elementSize, at: target)
+    return vector
   }
 
   private func vector(
@@ -176,8 +179,8 @@ package final class FlatBuffer {
     guard room >= 0, let elements = count.count(atMost: room / elementSize) else {
       throw malformed("a vector lies outside of the buffer", at: position, actual: count.text + " elements")
     }
-    guard start % alignment == 0 else { throw malformed("a vector is not aligned", at: position) }
-    try charge(4 + elements * elementSize + terminator, at: position)
+    // Builders do not align a vector without elements.
+    guard elements == 0 || start % alignment == 0 else { throw malformed("a vector is not aligned", at: position) }
     return Vector(start: start, count: elements)
   }
 
@@ -201,6 +204,10 @@ package final class FlatBuffer {
     guard try load(vector.start + vector.count, as: UInt8.self) == 0 else {
       throw malformed("a string does not end in zero", at: position)
     }
+    guard vector.count + 5 <= stringBudget else {
+      throw malformed("strings are shared too often", at: position, expected: "\(Self.stringSharing) times at most")
+    }
+    stringBudget -= vector.count + 5
     return vector
   }
 

@@ -10,6 +10,8 @@ struct ModelDecoder {
 
   let buffer: FlatBuffer
   private var operators: [Needs.Operator] = []
+  /// Which operators nodes have named so far.
+  private var usedOperators: [Bool] = []
 
   init(_ buffer: FlatBuffer) { self.buffer = buffer }
 
@@ -40,8 +42,8 @@ struct ModelDecoder {
           try buffer.load(position + 4, as: UInt16.self))
       }
     }
-    guard definition.usedOperators() == operators else {
-      throw buffer.malformed("the list of operators is not the operators that nodes use", at: root.position)
+    for isUsed in usedOperators where !isUsed {
+      throw buffer.malformed("an operator is listed that no node uses", at: root.position)
     }
     return (definition, needs)
   }
@@ -74,6 +76,7 @@ struct ModelDecoder {
       throw buffer.malformed("operators are not strictly ascending", at: table.position)
     }
     operators.append(entry)
+    usedOperators.append(false)
   }
 
   // MARK: Types and tensors
@@ -182,16 +185,14 @@ struct ModelDecoder {
 
   // MARK: Graphs
 
-  private func graph(_ table: FlatBuffer.Table) throws(ApusError) -> Graph {
+  private mutating func graph(_ table: FlatBuffer.Table) throws(ApusError) -> Graph {
     var graph = Graph(name: try buffer.name(table, 0) ?? .empty)
     let parent = try buffer.integer(table, 1, default: Int32(-1))
     graph.parent = parent == -1 ? nil : parent
     if let vector = try tables(table, 2) {
-      graph.values.reserveCapacity(vector.count)
       for index in 0..<vector.count { graph.values.append(try value(try buffer.table(vector, index))) }
     }
     if let vector = try tables(table, 3) {
-      graph.nodes.reserveCapacity(vector.count)
       for index in 0..<vector.count { graph.nodes.append(try node(try buffer.table(vector, index))) }
     }
     graph.inputs = try buffer.int32s(table, 4)
@@ -213,12 +214,13 @@ struct ModelDecoder {
       constant: constant == -1 ? nil : constant)
   }
 
-  private func node(_ table: FlatBuffer.Table) throws(ApusError) -> Node {
+  private mutating func node(_ table: FlatBuffer.Table) throws(ApusError) -> Node {
     let number = Untrusted(try buffer.integer(table, 1, default: UInt32(0)))
     guard let index = number.index(below: operators.count) else {
       throw buffer.malformed(
         "a node names no operator", at: table.position, expected: "below \(operators.count)", actual: number.text)
     }
+    usedOperators[index] = true
     var node = Node(
       name: try buffer.name(table, 0) ?? .empty, domain: operators[index].domain, operatorName: operators[index].name,
       sinceVersion: operators[index].sinceVersion, inputs: try buffer.int32s(table, 2), outputs: try buffer.int32s(table, 3))
@@ -264,8 +266,8 @@ struct ModelDecoder {
       var values: [Name] = []
       for index in 0..<vector.count { values.append(try buffer.text(try buffer.string(vector, index))) }
       return .strings(values)
-    case 9: return .tensors(try buffer.int32s(table, 0))
-    case 10: return .graphs(try buffer.int32s(table, 0))
+    case 9: return .tensors(try buffer.int32s(table, 0, required: true))
+    case 10: return .graphs(try buffer.int32s(table, 0, required: true))
     case 11: return .type(try requiredType(table, 0, depth: 0))
     default: throw unknownMember(kind, table)
     }

@@ -53,7 +53,12 @@ final class Input {
       byteCount = UInt64(bytes.count)
     case .fileDescriptor(let descriptor, let offset, let length, let closes):
       path = ""
-      (backing, byteCount) = try Self.descriptor(descriptor, offset: offset, length: length, closes: closes)
+      do throws(ApusError) {
+        (backing, byteCount) = try Self.descriptor(descriptor, offset: offset, length: length, closes: closes)
+      } catch {
+        if closes { apusp_file_close(descriptor) }
+        throw error
+      }
     case .reader(let read):
       path = ""
       backing = .stream(read)
@@ -158,6 +163,23 @@ final class Input {
       throw ApusError(
         .truncated, "the file ends too early", expected: "\(target.count) bytes", actual: "\(count) bytes", fileOffset: offset)
     }
+  }
+
+  /// `count` bytes from `offset` in new memory. Of a stream, whose length only its own header states, no more is taken than
+  /// has come so far, so that a short one can not make a large claim cost anything.
+  func read(
+    at offset: UInt64, count: Int, _ memory: BulkMemory, purpose: StaticString
+  ) throws(ApusError) -> BulkBuffer {
+    var size = isRandomAccess ? count : min(count, 1 << 20)
+    var buffer = try memory.allocate(byteCount: size, purpose: purpose)
+    try read(at: offset, into: buffer.mutableBytes)
+    while size < count {
+      let larger = try memory.allocate(byteCount: size > count / 2 ? count : size * 2, purpose: purpose)
+      larger.mutableBytes.copyMemory(from: buffer.bytes)
+      try read(at: offset + UInt64(size), into: UnsafeMutableRawBufferPointer(rebasing: larger.mutableBytes[size...]))
+      (buffer, size) = (larger, larger.byteCount)
+    }
+    return buffer
   }
 
   /// The same, but may give fewer bytes, at the end of the source alone.

@@ -13,14 +13,16 @@ extension ModelDefinition {
   package func checkStructure(limits: Limits, segments: [SegmentRecord]) throws(ApusError) {
     try checkSymbols()
     let tensorChecks = TensorChecks(tensors: tensors, symbols: symbols, limits: limits)
+    var use = SegmentUse(segments)
     for (index, tensor) in tensors.enumerated() {
       try tensorChecks.check(tensor, label: "tensor \(index)", segments: segments, role: .graph)
+      try use.add(tensor)
     }
     try checkOperatorCount(limits)
     try checkNesting()
     try GraphChecks(definition: self, tensors: tensorChecks).check()
     try checkSignatures()
-    try checkMetadata(tensorChecks, segments)
+    try checkMetadata(tensorChecks, segments, &use)
   }
 
   private func checkSymbols() throws(ApusError) {
@@ -99,37 +101,45 @@ extension ModelDefinition {
     }
   }
 
-  private func checkMetadata(_ checks: TensorChecks, _ segments: [SegmentRecord]) throws(ApusError) {
+  private func checkMetadata(
+    _ checks: TensorChecks, _ segments: [SegmentRecord], _ use: inout SegmentUse
+  ) throws(ApusError) {
     for hash in [metadata.sourceHash, metadata.calibrationHash] where !(hash.isEmpty || hash.count == 32) {
       throw ApusError(.invalidModel, "a SHA-256 of a wrong size", expected: "32 bytes", actual: "\(hash.count) bytes")
     }
     try checkUnique(metadata.entries.map { $0.key }, what: "metadata keys")
     try checkUnique(metadata.testVectors.map { $0.name }, what: "test vectors")
+    let inputs = portNames(graphs[0].inputs)
+    let outputs = portNames(graphs[0].outputs)
     for vector in metadata.testVectors {
       let label = "test vector '" + vector.name.string + "'"
       guard vector.absoluteTolerance >= 0, vector.relativeTolerance >= 0 else {
         throw ApusError(.invalidModel, label + ": a tolerance that is negative or not a number")
       }
-      try checkTestTensors(vector.inputs, graphs[0].inputs, checks, segments, what: label + ": inputs")
-      try checkTestTensors(vector.outputs, graphs[0].outputs, checks, segments, what: label + ": outputs")
+      try checkTestTensors(vector.inputs, inputs, checks, segments, &use, what: label + ": inputs")
+      try checkTestTensors(vector.outputs, outputs, checks, segments, &use, what: label + ": outputs")
     }
   }
 
   private func checkTestTensors(
-    _ list: [TestVector.Tensor], _ ports: [ValueID], _ checks: TensorChecks, _ segments: [SegmentRecord], what: String
+    _ list: [TestVector.Tensor], _ ports: [Name], _ checks: TensorChecks, _ segments: [SegmentRecord],
+    _ use: inout SegmentUse, what: String
   ) throws(ApusError) {
     try checkUnique(list.map { $0.name }, what: what)
-    let values = graphs[0].values
     for entry in list {
-      guard ports.contains(where: { values[Int($0)].name == entry.name }) else {
+      guard contains(ports, entry.name) else {
         throw ApusError(.invalidModel, what + ": not a name of the main graph's", tensorName: entry.name.string)
       }
       guard entry.tensor.quantization == nil else {
         throw ApusError(.invalidModel, what + ": a quantized tensor", tensorName: entry.name.string)
       }
       try checks.check(entry.tensor, label: what, segments: segments, role: .metadata)
+      try use.add(entry.tensor)
     }
   }
+
+  /// Ascending, for many look-ups.
+  private func portNames(_ ports: [ValueID]) -> [Name] { ports.map { graphs[0].values[Int($0)].name }.sorted() }
 }
 
 extension ValueType {
@@ -151,6 +161,16 @@ func checkUnique(_ names: [Name], what: String) throws(ApusError) {
   for index in 1..<max(1, sorted.count) where sorted[index - 1] == sorted[index] {
     throw ApusError(.invalidModel, what + ": two with the name '" + sorted[index].string + "'")
   }
+}
+
+/// Whether `name` is in the ascending list `names`.
+private func contains(_ names: [Name], _ name: Name) -> Bool {
+  var (low, high) = (0, names.count)
+  while low < high {
+    let middle = (low + high) / 2
+    if names[middle] < name { low = middle + 1 } else { high = middle }
+  }
+  return low < names.count && names[low] == name
 }
 
 func areDistinct(_ ids: [Int32]) -> Bool {

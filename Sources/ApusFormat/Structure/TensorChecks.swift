@@ -149,6 +149,32 @@ struct TensorChecks {
   }
 }
 
+/// How many bytes of each segment tensors name. Overlapping tensors may not blow up the work of reading them all.
+struct SegmentUse {
+  /// How often, on average, the bytes of a segment may be named.
+  static let sharing: UInt64 = 4
+
+  private let segments: [SegmentRecord]
+  private var used: [UInt64]
+
+  init(_ segments: [SegmentRecord]) {
+    self.segments = segments
+    used = [UInt64](repeating: 0, count: segments.count)
+  }
+
+  /// Adds a tensor that has been checked.
+  mutating func add(_ tensor: ConstantTensor) throws(ApusError) {
+    guard case .segment(let index, _, let length) = tensor.storage else { return }
+    let (sum, overflow) = used[Int(index)].addingReportingOverflow(length)
+    guard !overflow, sum / Self.sharing <= segments[Int(index)].rawSize else {
+      throw ApusError(
+        .invalidModel, "too many tensors share the bytes of segment \(index)", tensorName: tensor.name.string,
+        expected: "each byte in at most \(Self.sharing)")
+    }
+    used[Int(index)] = sum
+  }
+}
+
 extension ConstantTensor {
   /// Whether bytes are what the element type allows: bool is 0 or 1, unused bits of packed types are 0, strings are offsets
   /// and UTF-8 text (FORMAT.md, "Tensor bytes").
@@ -177,7 +203,7 @@ extension ConstantTensor {
   }
 
   private func checkStrings(_ bytes: UnsafeRawBufferPointer) throws(ApusError) {
-    guard let count = elementCount(dimensions), count <= (bytes.count - 8) / 8 else {
+    guard let count = elementCount(dimensions), bytes.count >= 8, count <= (bytes.count - 8) / 8 else {
       throw unsound("too short for its strings' offsets", actual: "\(bytes.count) bytes")
     }
     let text = 8 * (count + 1)

@@ -1,0 +1,163 @@
+import ApusFormat
+import ApusFormatWriter
+import ApusGraph
+import Foundation
+import Synchronization
+import Testing
+
+/// A directory that goes with its owner.
+final class TemporaryDirectory {
+  let path: String
+
+  init() throws {
+    path = FileManager.default.temporaryDirectory.appendingPathComponent("apus-\(UUID().uuidString)").path
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: path) }
+
+  func file(_ name: String, _ bytes: [UInt8]) throws -> String {
+    let file = path + "/" + name
+    try Data(bytes).write(to: URL(fileURLWithPath: file))
+    return file
+  }
+}
+
+/// Every way in gives the same model.
+@Suite struct SourceTests {
+  private let bytes: [UInt8]
+  private let expected: String
+
+  init() throws {
+    var generator = Generator(seed: 9)
+    var definition = model(weights: generator.bytes(300_000))
+    definition.tensors.append(
+      ConstantTensor(
+        name: "floats", elementType: .float32, dimensions: [50_000], storage: .inline(quarters(50_000))))
+    definition.metadata.testVectors[0].inputs[0].tensor.dimensions = [30_000, 3]
+    definition.metadata.testVectors[0].inputs[0].tensor.storage = .inline(quarters(90_000))
+    bytes = try ModelWriter().encode(definition)
+    expected = try text(of: definition)
+  }
+
+  private func check(_ file: ModelFile) throws {
+    try file.verifyAll()
+    #expect(file.segments.map(\.codec) == [.raw, .zstd, .zstd])
+    #expect(try text(of: file.definition, file: file) == expected)
+    try file.releaseDecoded()
+    #expect(try text(of: file.definition, file: file) == expected)
+  }
+
+  @Test func pathAndMappedPath() throws {
+    let directory = try TemporaryDirectory()
+    let path = try directory.file("model.apus", bytes)
+    try check(try ModelFile(.path(path)))
+    try check(try ModelFile(.mappedPath(path)))
+  }
+
+  @Test func mappedRawSegmentIsUsedInPlace() throws {
+    let directory = try TemporaryDirectory()
+    let memory = try BulkMemory()
+    let file = try ModelFile(.mappedPath(try directory.file("model.apus", bytes)), memory: memory)
+    let before = memory.bytesInUse
+    #expect(try file.tensorBytes(2).count == 300_000)
+    #expect(memory.bytesInUse == before)
+    #expect(file.segments[0].offset % 16384 == 0)
+  }
+
+  @Test func borrowedMemoryIsReleasedWithTheModel() throws {
+    let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count + 1, alignment: 64)
+    defer { copy.deallocate() }
+    // At every alignment: a base that is not aligned costs a copy of raw segments.
+    for shift in [0, 1] {
+      let part = UnsafeMutableRawBufferPointer(rebasing: copy[shift..<shift + bytes.count])
+      part.copyBytes(from: bytes)
+      try check(try ModelFile(.memory(BorrowedBytes(UnsafeRawBufferPointer(part)))))
+      let counter = Counter()
+      do {
+        let lent = BorrowedBytes(UnsafeRawBufferPointer(part)) { counter.count.add(1, ordering: .relaxed) }
+        let file = try ModelFile(.memory(lent))
+        #expect(try file.tensorBytes(2).count == 300_000)
+        #expect(counter.count.load(ordering: .relaxed) == 0)
+      }
+      #expect(counter.count.load(ordering: .relaxed) == 1)
+    }
+  }
+
+  private final class Counter: Sendable {
+    let count = Atomic<Int>(0)
+  }
+
+  @Test func descriptorInTheMiddleOfAFile() throws {
+    let directory = try TemporaryDirectory()
+    let path = try directory.file("bundle", [UInt8](repeating: 7, count: 100) + bytes + [1, 2, 3])
+    let handle = try #require(FileHandle(forReadingAtPath: path))
+    try check(
+      try ModelFile(.fileDescriptor(handle.fileDescriptor, offset: 100, length: UInt64(bytes.count))))
+    #expect(throws: ApusError.self) { try ModelFile(.fileDescriptor(handle.fileDescriptor, offset: 100)) }
+    #expect(throws: ApusError.self) { try ModelFile(.fileDescriptor(handle.fileDescriptor, offset: 1 << 40)) }
+  }
+
+  @Test func pipe() throws {
+    let pipe = Pipe()
+    let copy = bytes
+    let writer = Thread { [handle = pipe.fileHandleForWriting] in
+      try? handle.write(contentsOf: Data(copy))
+      try? handle.close()
+    }
+    writer.start()
+    try check(try ModelFile(.fileDescriptor(pipe.fileHandleForReading.fileDescriptor)))
+  }
+
+  @Test(arguments: [1, 7, 4096, 1 << 20]) func sequentialCallback(piece: Int) throws {
+    let bytes = piece == 1 ? try ModelWriter().encode(smallModel()) : bytes
+    let position = Counter()
+    let file = try ModelFile(
+      .reader { (target) throws(ApusError) in
+        let start = position.count.load(ordering: .relaxed)
+        let count = min(piece, target.count, bytes.count - start)
+        target.copyBytes(from: bytes[start..<start + count])
+        position.count.store(start + count, ordering: .relaxed)
+        return count
+      })
+    if piece == 1 { try file.verifyAll() } else { try check(file) }
+  }
+
+  @Test func positionedCallback() throws {
+    let bytes = bytes
+    let file = try ModelFile(
+      .positionedReader(byteCount: UInt64(bytes.count)) { (offset, target) throws(ApusError) in
+        let count = min(1000, target.count)
+        target.copyBytes(from: bytes[Int(offset)..<Int(offset) + count])
+        return count
+      })
+    try check(file)
+  }
+
+  @Test func readersThatMisbehave() throws {
+    func error(_ source: ByteSource) -> ApusError? {
+      do throws(ApusError) {
+        _ = try ModelFile(source)
+        return nil
+      } catch { return error }
+    }
+    #expect(error(.reader { (_) throws(ApusError) in 0 })?.status == .truncated)
+    #expect(error(.reader { (_) throws(ApusError) in -1 })?.status == .inputOutput)
+    #expect(error(.reader { (target) throws(ApusError) in target.count + 1 })?.status == .inputOutput)
+    let own = error(.reader { (_) throws(ApusError) in throw ApusError(.cancelled, "mine") })
+    #expect(own?.status == .cancelled && own?.message == "mine")
+    #expect(error(.path("/nowhere/at all.apus"))?.status == .fileNotFound)
+    #expect(error(.path("/nowhere/at all.apus"))?.file == "/nowhere/at all.apus")
+    #expect(error(.path("/"))?.status == .inputOutput)
+    #expect(error(.mappedPath("/dev/null"))?.status != nil)
+    #expect(error(.path("a\0b"))?.status == .invalidArgument)
+  }
+
+  @Test func severalThreadsTouchOneFile() throws {
+    let file = try open(bytes)
+    let expected = expected
+    DispatchQueue.concurrentPerform(iterations: 8) { _ in
+      #expect((try? text(of: file.definition, file: file)) == expected)
+    }
+  }
+}
