@@ -50,6 +50,8 @@
  *
  * Strings are UTF-8 and end with a NUL. Sizes are in bytes, 64 bits wide. Times are in nanoseconds. A flag is 0 or 1.
  *
+ * Not in this version: operators of the host's own.
+ *
  * Ownership. Handles are made by *_create and *_load_* functions and given back with *_release or *_destroy. Strings and arrays
  * that a function gives belong to Apus; the function says how long they live. What a caller passes in is copied before the
  * call returns, except buffers that are said to be borrowed; these come with a release callback. */
@@ -258,8 +260,9 @@ APUS_API int32_t apus_tensor_size(int32_t element_type, const apus_shape *shape,
 
 /* ============================================================ Memory, limits, log */
 
-/* The host's allocator for bulk memory: graph bytes, segments, packed weights, arenas, staging. Objects whose size is in
- * proportion to the verified graph come from the C library.
+/* The host's allocator for bulk memory: graph bytes, segments, packed weights, arenas, staging. Small objects, in proportion
+ * to the verified graph, come from the C library. Where bulk memory ends, a call gives a status; where the C library has no
+ * memory even for small objects, the process ends, as it does in any Swift program. Runs make no object of either kind.
  *
  * Both functions are called from any thread, several at a time. They must not call Apus. The first calls come from the
  * function that the allocator was passed to; the last call comes before the last of these returns: release of the model,

@@ -71,7 +71,8 @@ struct ModelBuilder {
 
   func build() -> ModelDefinition {
     var definition = definition
-    definition.signatures = [Signature(name: "run", inputs: graph.inputs, outputs: graph.outputs, states: states)]
+    let fed = graph.inputs.filter { id in !states.contains { $0.input == id } }
+    definition.signatures = [Signature(name: "run", inputs: fed, outputs: graph.outputs, states: states)]
     definition.graphs = [graph]
     return definition
   }

@@ -92,13 +92,16 @@ func slow() -> ModelDefinition {
   return model.build()
 }
 
-guard CommandLine.arguments.count == 2 else { fatalError("usage: apus-test-models FOLDER") }
-let folder = CommandLine.arguments[1]
 let models: [(String, ModelDefinition)] = [
   ("lenet", lenet()), ("lstm", lstm()), ("affine", affine(correct: true)), ("affine-wrong", affine(correct: false)),
   ("counter", counter()), ("gather", gather()), ("slow", slow()),
 ]
+guard CommandLine.arguments.count == 2 else { fatalError("usage: apus-test-models FOLDER") }
 for (name, definition) in models {
   let needs = Needs(flops: 1000, liveBytes: 2000, minimumRuntime: RuntimeVersion(0, 1, 0))
-  try ModelWriter().write(definition, needs: needs, to: folder + "/" + name + ".apus")
+  do {
+    try ModelWriter().write(definition, needs: needs, to: CommandLine.arguments[1] + "/" + name + ".apus")
+  } catch {
+    fatalError("\(name): \(error)")
+  }
 }
