@@ -23,7 +23,7 @@ struct Inspect: ParsableCommand {
   @Option(help: "Threads of the session that memory is told for.")
   var threads = ThreadCount(1)
 
-  @Flag(help: "Print the graph at each stage: as the file has it, and after the compiler's passes.")
+  @Flag(help: "Print the graph at each stage: of the file, after the compiler's passes, and the steps for the shapes.")
   var graph = false
 
   @Flag(help: "Print places and checksums of sections and segments.")

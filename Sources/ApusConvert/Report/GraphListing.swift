@@ -38,6 +38,22 @@ enum GraphListing {
     lines.append("  return " + program.outputs.map { printer.name($0) }.joined(separator: ", "))
     return lines
   }
+
+  /// The steps for given shapes, each with the memory that it reads and writes, and the arena's use.
+  static func plan(_ plan: PlanDescription) -> [String] {
+    func memory(_ index: Int) -> String {
+      let buffer = plan.buffers[index]
+      let names = buffer.values.map { "%" + $0.string }.joined(separator: " = ")
+      let place = buffer.offset.map { "@\($0)" } ?? ""
+      return buffer.kind.text + place + "[\(buffer.byteCount)]" + (names.isEmpty ? "" : " " + names)
+    }
+    var lines = ["plan: \(plan.steps.count) steps, arena \(plan.arenaBytes) bytes, scratch \(plan.scratchBytes) bytes a thread"]
+    for (index, step) in plan.steps.enumerated() {
+      lines.append("  \(index): \(step.label), \(step.units) units, at least \(step.grain) a thread")
+      for buffer in step.buffers { lines.append("       " + memory(buffer)) }
+    }
+    return lines
+  }
 }
 
 private struct NodePrinter {

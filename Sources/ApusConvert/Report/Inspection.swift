@@ -47,7 +47,15 @@ public struct Inspection {
       if options.graph { stages.append(("program", GraphListing.program(model.program, file.definition))) }
       if let shapes {
         cost = try file.cost(inputShapes: shapes)
-        memory = try model.memoryRequirements(shapes: shapes, threads: options.threads)
+        // A signature may list the graph's inputs in another order.
+        let main = file.definition.graphs[0]
+        let names = main.inputs.map { main.values[Int($0)].name }
+        let ordered = model.inputs.map { port in names.firstIndex(of: port.name).map { shapes[$0] } ?? [] }
+        memory = try model.memoryRequirements(shapes: ordered, threads: options.threads)
+        if options.graph {
+          let plan = try model.describePlan(shapes: ordered, threads: options.threads)
+          stages.append(("plan", GraphListing.plan(plan)))
+        }
       } else {
         notes.append("cost and memory need --shape for every input whose shape is open")
       }
