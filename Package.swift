@@ -60,7 +60,7 @@ let package = Package(
     .testTarget(name: "CApusPlatformTests", dependencies: ["CApusPlatform"]),
     .testTarget(name: "CApusKernelsTests", dependencies: ["CApusKernels", "CApusPlatform"]),
     .testTarget(name: "ApusGraphTests", dependencies: ["ApusGraph"]),
-    .testTarget(name: "ApusFormatTests", dependencies: ["ApusFormat", "ApusFormatWriter", "CApusSchemaWriter"]),
+    .testTarget(name: "ApusFormatTests", dependencies: ["ApusFormat", "ApusFormatWriter", "CApusPlatform", "CApusSchemaWriter"]),
     .testTarget(name: "ApusRuntimeTests", dependencies: ["ApusRuntime", "ApusFormatWriter"]),
     .testTarget(name: "ApusCTests", dependencies: ["ApusC", "ApusFormatWriter"]),
     .testTarget(name: "ApusTests", dependencies: ["Apus", "ApusFormatWriter"]),

@@ -94,6 +94,11 @@ public final class ModelFile: @unchecked Sendable {
       let container = try ContainerReader(input, limits: limits, memory: memory)
       var decoder = ModelDecoder(container.graph)
       var (definition, needs) = try decoder.model()
+      guard needs.minimumRuntime <= .current else {
+        throw ApusError(
+          .unsupportedVersion, "the model needs a later release", expected: "at most " + RuntimeVersion.current.text,
+          actual: needs.minimumRuntime.text)
+      }
       if let metadata = container.metadata { definition.metadata = try MetadataDecoder(metadata).metadata() }
       try definition.checkStructure(limits: limits, segments: container.records)
       return Contents(definition: definition, needs: needs, container: container, input: input)
@@ -122,9 +127,9 @@ public final class ModelFile: @unchecked Sendable {
   /// of the bytes (bool is 0 or 1, strings are well-formed). Bytes of mapped and borrowed raw segments are the caller's own:
   /// copy what steers shapes, indices or control flow.
   ///
-  /// - Parameter threads: who decodes beside the calling thread.
+  /// - Parameter pool: an `apusp_pool` whose threads decode beside the calling one; nil for none.
   /// - Throws: 104 index_out_of_range, 300, 301, 302, 403, 404 checksum_mismatch, 406 decompression, 500 invalid_model.
-  package func tensorBytes(_ id: TensorID, on threads: DecodingThreads?) throws(ApusError) -> UnsafeRawBufferPointer {
+  package func tensorBytes(_ id: TensorID, on pool: OpaquePointer?) throws(ApusError) -> UnsafeRawBufferPointer {
     let index = Int(id)
     guard index >= 0, index < definition.tensors.count else {
       throw ApusError(.indexOutOfRange, "no such tensor", expected: "below \(definition.tensors.count)", actual: "\(id)")
@@ -135,7 +140,7 @@ public final class ModelFile: @unchecked Sendable {
       if let stored = inline.bytes(index) {
         bytes = stored
       } else {
-        bytes = try segmentBytes(tensor, threads)
+        bytes = try segmentBytes(tensor, pool)
       }
       if !checkedTensors[index] {
         try tensor.checkElements(bytes)
@@ -166,13 +171,13 @@ public final class ModelFile: @unchecked Sendable {
   }
 
   private func segmentBytes(
-    _ tensor: ConstantTensor, _ threads: DecodingThreads?
+    _ tensor: ConstantTensor, _ pool: OpaquePointer?
   ) throws(ApusError) -> UnsafeRawBufferPointer {
     guard case .segment(let index, let offset, let length) = tensor.storage, let store else {
       throw ApusError(.invalidModel, "a tensor without bytes", tensorName: tensor.name.string)
     }
     do throws(ApusError) {
-      let segment = try store.bytes(Int(index), on: threads)
+      let segment = try store.bytes(Int(index), on: pool)
       guard let start = Untrusted(offset).count(atMost: segment.count),
         let count = Untrusted(length).count(atMost: segment.count - start)
       else { throw ApusError(.malformed, "the tensor lies outside of its segment") }

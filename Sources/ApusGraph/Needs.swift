@@ -4,6 +4,9 @@ public struct RuntimeVersion: Equatable, Comparable, Sendable {
   public var minor: UInt16
   public var patch: UInt16
 
+  /// This release; APUS_VERSION_MAJOR and its fellows in include/apus.h are the same.
+  public static let current = RuntimeVersion(0, 1, 0)
+
   public init(_ major: UInt16, _ minor: UInt16, _ patch: UInt16) {
     self.major = major
     self.minor = minor
@@ -53,6 +56,11 @@ public struct Needs: Equatable, Sendable {
     self.liveBytes = liveBytes
     self.minimumRuntime = minimumRuntime
   }
+}
+
+extension RuntimeVersion {
+  /// `0.1.0`
+  public var text: String { "\(major).\(minor).\(patch)" }
 }
 
 extension ModelDefinition {

@@ -59,7 +59,8 @@ import Testing
   /// With right checksums a change reaches the verifier. Whatever it accepts, FlatBuffers' own verifier accepts too.
   @Test(arguments: UInt64(0)..<10) func sealedMutationsNeverCrash(block: UInt64) throws {
     let accepted = try mutateSealed(seeds: block * 1000..<(block + 1) * 1000)
-    #expect(accepted < 1000)
+    // Neither all refused for something else first, nor all accepted.
+    #expect((1..<1000).contains(accepted))
   }
 }
 

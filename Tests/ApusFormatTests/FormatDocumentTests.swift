@@ -40,10 +40,24 @@ import Testing
     return lines.joined(separator: "\n")
   }
 
-  @Test func exampleIsWhatTheWriterMakes() throws {
+  private func contents(_ path: String) throws -> String {
     let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .deletingLastPathComponent()
-    let document = try String(contentsOf: root.appendingPathComponent("schemas/FORMAT.md"), encoding: .utf8)
+    return try String(contentsOf: root.appendingPathComponent(path), encoding: .utf8)
+  }
+
+  @Test func releaseIsTheHeaders() throws {
+    let header = try contents("include/apus.h")
+    #expect(header.contains("#define APUS_VERSION_STRING \"\(RuntimeVersion.current.text)\""))
+  }
+
+  @Test func modelsOfLaterReleasesAreRefused() throws {
+    let bytes = try ModelWriter().encode(smallModel(), needs: Needs(minimumRuntime: RuntimeVersion(0, 1, 1)))
+    #expect(status(bytes) == .unsupportedVersion)
+  }
+
+  @Test func exampleIsWhatTheWriterMakes() throws {
+    let document = try contents("schemas/FORMAT.md")
     let bytes = try example()
     #expect(document.contains("```\n" + dump(bytes) + "\n```"), "the example is now:\n\(dump(bytes))")
     _ = try openWhole(bytes)

@@ -1,6 +1,7 @@
 import ApusFormat
 import ApusFormatWriter
 import ApusGraph
+import CApusPlatform
 import Foundation
 import Synchronization
 import Testing
@@ -151,6 +152,22 @@ final class TemporaryDirectory {
     #expect(error(.path("/"))?.status == .inputOutput)
     #expect(error(.mappedPath("/dev/null"))?.status != nil)
     #expect(error(.path("a\0b"))?.status == .invalidArgument)
+  }
+
+  @Test(arguments: [Int32(2), 3, 8]) func poolDecodesTheSameBytes(threads: Int32) throws {
+    var generator = Generator(seed: UInt64(threads))
+    let weights = generator.bytes(100).flatMap { [UInt8](repeating: $0 & 15, count: 12_345) }
+    var options = WriterOptions()
+    options.segmentCodec = .bytePlanesZstd
+    options.chunkLog2 = 14
+    let bytes = try ModelWriter(options: options).encode(model(weights: Array(weights[0..<1_200_000]), type: .float32))
+    let file = try open(bytes)
+    let memory = try BulkMemory()
+    var created: OpaquePointer?
+    #expect(apusp_pool_create(memory.handle, threads, &created) == 0)
+    let pool = try #require(created)
+    defer { apusp_pool_release(pool) }
+    #expect(try file.tensorBytes(2, on: pool).elementsEqual(weights[0..<1_200_000]))
   }
 
   @Test func severalThreadsTouchOneFile() throws {

@@ -83,3 +83,40 @@ struct SegmentDecoding {
     return 0
   }
 }
+
+extension SegmentDecoding {
+  /// Decodes all chunks, on the calling thread and those of an `apusp_pool`.
+  func run(
+    on pool: OpaquePointer?, memory: BulkMemory, segment: Int, offset: UInt64
+  ) throws(ApusError) {
+    var workerCount = 1
+    if let pool, count > 1 { workerCount = max(1, Int(apusp_pool_threads(pool))) }
+    let (size, overflow) = scratchBytes.multipliedReportingOverflow(by: workerCount)
+    guard !overflow else { throw ApusError(.limitExceeded, "scratch memory for decoding") }
+    let scratch = try memory.allocate(byteCount: size, purpose: "decoding")
+    var workers = [apusp_worker](repeating: apusp_worker(), count: workerCount)
+    for index in 0..<workerCount {
+      workers[index].scratch = scratch.pointer + index * scratchBytes
+      workers[index].scratch_size = Int64(scratchBytes)
+      workers[index].index = Int32(index)
+    }
+    var step = self.step
+    var outcome = apusp_outcome()
+    let status = workers.withUnsafeMutableBufferPointer { workers in
+      withUnsafePointer(to: &step) { step in
+        var execution = apusp_execution()
+        execution.steps = step
+        execution.count = 1
+        execution.workers = workers.baseAddress
+        execution.worker_count = Int32(workerCount)
+        execution.pool = workerCount > 1 ? pool : nil
+        return apusp_execute(&execution, &outcome)
+      }
+    }
+    guard status == 0 else {
+      throw ApusError(
+        ApusError.Status(rawValue: status) ?? .internal,
+        "segment \(segment): chunk \(outcome.fault.position) does not decode", fileOffset: offset)
+    }
+  }
+}

@@ -34,15 +34,15 @@ final class SegmentStore {
 
   /// The raw bytes of segment `index`, at a multiple of 64; valid until `release` or the end of this object.
   ///
-  /// - Parameter threads: who decodes; nil: the calling thread.
+  /// - Parameter pool: an `apusp_pool` whose threads decode beside the calling one; nil for none.
   /// - Throws: 404 checksum_mismatch, 406 decompression, what reading and allocating give.
-  func bytes(_ index: Int, on threads: DecodingThreads?) throws(ApusError) -> UnsafeRawBufferPointer {
+  func bytes(_ index: Int, on pool: OpaquePointer?) throws(ApusError) -> UnsafeRawBufferPointer {
     guard index >= 0, index < records.count else {
       throw ApusError(
         .indexOutOfRange, "no such segment", expected: "below \(records.count)", actual: "\(index)")
     }
     if let raw = raw[index] { return raw.bytes }
-    let made = try make(index, threads)
+    let made = try make(index, pool)
     raw[index] = made
     return made.bytes
   }
@@ -53,7 +53,7 @@ final class SegmentStore {
     for index in 0..<raw.count { raw[index] = nil }
   }
 
-  private func make(_ index: Int, _ threads: DecodingThreads?) throws(ApusError) -> Raw {
+  private func make(_ index: Int, _ pool: OpaquePointer?) throws(ApusError) -> Raw {
     let record = records[index]
     guard let rawSize = Int(exactly: record.rawSize), let storedSize = Int(exactly: record.storedSize) else {
       throw ApusError(.limitExceeded, "segment \(index) is larger than memory can be", fileOffset: record.offset)
@@ -62,7 +62,7 @@ final class SegmentStore {
       let bytes = UnsafeRawBufferPointer(start: pointer, count: storedSize)
       try check(bytes, record, index)
       if record.codec == .raw, UInt(bitPattern: pointer) % 64 == 0 { return .lent(bytes) }
-      return .own(try decode(bytes, record, index, rawSize, threads))
+      return .own(try decode(bytes, record, index, rawSize, pool))
     }
     let buffer: BulkBuffer
     if index < stored.count, let kept = stored[index] {
@@ -72,7 +72,7 @@ final class SegmentStore {
     }
     try check(buffer.bytes, record, index)
     if record.codec == .raw { return .own(buffer) }
-    let decoded = try decode(buffer.bytes, record, index, rawSize, threads)
+    let decoded = try decode(buffer.bytes, record, index, rawSize, pool)
     if index < stored.count { stored[index] = nil }
     return .own(decoded)
   }
@@ -84,64 +84,15 @@ final class SegmentStore {
   }
 
   private func decode(
-    _ bytes: UnsafeRawBufferPointer, _ record: SegmentRecord, _ index: Int, _ rawSize: Int, _ threads: DecodingThreads?
+    _ bytes: UnsafeRawBufferPointer, _ record: SegmentRecord, _ index: Int, _ rawSize: Int, _ pool: OpaquePointer?
   ) throws(ApusError) -> BulkBuffer {
     let target = try memory.allocate(byteCount: rawSize, purpose: "a decoded segment")
     switch record.codec {
     case .raw: target.mutableBytes.copyMemory(from: bytes)
     case .zstd:
       let decoding = try SegmentDecoding(record, index: index, stored: bytes, target: target.mutableBytes, memory: memory)
-      try decoding.run(on: threads, memory: memory, segment: index, offset: record.offset)
+      try decoding.run(on: pool, memory: memory, segment: index, offset: record.offset)
     }
     return target
-  }
-}
-
-/// A pool that decodes chunks beside the calling thread.
-package struct DecodingThreads {
-  /// An `apusp_pool`.
-  package var pool: OpaquePointer
-  /// Its threads, the calling one included.
-  package var count: Int
-
-  package init(pool: OpaquePointer, count: Int) {
-    self.pool = pool
-    self.count = count
-  }
-}
-
-extension SegmentDecoding {
-  /// Decodes all chunks.
-  func run(
-    on threads: DecodingThreads?, memory: BulkMemory, segment: Int, offset: UInt64
-  ) throws(ApusError) {
-    let workerCount = max(1, count > 1 ? threads?.count ?? 1 : 1)
-    let (size, overflow) = scratchBytes.multipliedReportingOverflow(by: workerCount)
-    guard !overflow else { throw ApusError(.limitExceeded, "scratch memory for decoding") }
-    let scratch = try memory.allocate(byteCount: size, purpose: "decoding")
-    var workers = [apusp_worker](repeating: apusp_worker(), count: workerCount)
-    for index in 0..<workerCount {
-      workers[index].scratch = scratch.pointer + index * scratchBytes
-      workers[index].scratch_size = Int64(scratchBytes)
-      workers[index].index = Int32(index)
-    }
-    var step = self.step
-    var outcome = apusp_outcome()
-    let status = workers.withUnsafeMutableBufferPointer { workers in
-      withUnsafePointer(to: &step) { step in
-        var execution = apusp_execution()
-        execution.steps = step
-        execution.count = 1
-        execution.workers = workers.baseAddress
-        execution.worker_count = Int32(workerCount)
-        execution.pool = workerCount > 1 ? threads?.pool : nil
-        return apusp_execute(&execution, &outcome)
-      }
-    }
-    guard status == 0 else {
-      throw ApusError(
-        ApusError.Status(rawValue: status) ?? .internal,
-        "segment \(segment): chunk \(outcome.fault.position) does not decode", fileOffset: offset)
-    }
   }
 }

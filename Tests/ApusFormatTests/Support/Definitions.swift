@@ -76,25 +76,35 @@ func status(_ bytes: [UInt8], limits: Limits = Limits()) -> ApusError.Status? {
   } catch { return error.status }
 }
 
-/// All that a definition says, as text, in the order that files have it and with every tensor's bytes.
+/// All that a definition says, as text, in the order that files have it, with a digest of every tensor's bytes.
 func text(of definition: ModelDefinition, file: ModelFile? = nil) throws -> String {
-  func inlined(_ tensor: ConstantTensor) throws -> ConstantTensor {
-    var tensor = tensor
-    if let file { tensor.storage = .inline(try file.withBytes(of: tensor) { (bytes) throws(ApusError) in Array(bytes) }) }
+  func digested(_ tensor: ConstantTensor) throws -> ConstantTensor {
+    var (tensor, digest) = (tensor, [UInt8]())
+    func add(_ bytes: UnsafeRawBufferPointer) {
+      LittleEndian.append(UInt64(bytes.count), to: &digest)
+      LittleEndian.append(Checksum.of(bytes), to: &digest)
+    }
+    if let file {
+      try file.withBytes(of: tensor) { (bytes) throws(ApusError) -> Void in add(bytes) }
+    } else if case .inline(let bytes) = tensor.storage {
+      bytes.withUnsafeBytes(add)
+    }
+    tensor.storage = .inline(digest)
     return tensor
   }
   var copy = definition
-  copy.tensors = try copy.tensors.map(inlined)
+  copy.tensors = try copy.tensors.map(digested)
   copy.metadata.entries.sort { $0.key < $1.key }
   for graph in copy.graphs.indices {
     for node in copy.graphs[graph].nodes.indices { copy.graphs[graph].nodes[node].attributes.sort { $0.name < $1.name } }
   }
   for vector in copy.metadata.testVectors.indices {
     for index in copy.metadata.testVectors[vector].inputs.indices {
-      copy.metadata.testVectors[vector].inputs[index].tensor = try inlined(copy.metadata.testVectors[vector].inputs[index].tensor)
+      copy.metadata.testVectors[vector].inputs[index].tensor = try digested(
+        copy.metadata.testVectors[vector].inputs[index].tensor)
     }
     for index in copy.metadata.testVectors[vector].outputs.indices {
-      copy.metadata.testVectors[vector].outputs[index].tensor = try inlined(
+      copy.metadata.testVectors[vector].outputs[index].tensor = try digested(
         copy.metadata.testVectors[vector].outputs[index].tensor)
     }
   }
