@@ -34,9 +34,9 @@ public final class Context {
   public var matrixKernels: String { BLAS.core }
 
   /// Runs `body` with the given modes and puts the former ones back.
-  public func with<Result>(
-    training: Bool, gradients: Bool, _ body: () throws(ApusError) -> Result
-  ) throws(ApusError) -> Result {
+  public func with<Result, Failure: Error>(
+    training: Bool, gradients: Bool, _ body: () throws(Failure) -> Result
+  ) throws(Failure) -> Result {
     let former = (isTraining, recordsGradients)
     isTraining = training
     recordsGradients = gradients

@@ -44,7 +44,7 @@ do {
   }
   // A batch in training mode gives batch normalization statistics that are not 0 and 1.
   let warmth = (0..<8 * export.inputShape.reduce(1, *)).map { _ in generator.nextUniform() }
-  try context.with(training: true, gradients: false) { () throws(ApusError) in
+  try context.with(training: true, gradients: false) {
     _ = try model(try Tensor(warmth, shape: [8] + export.inputShape, context: context))
   }
   try Checkpoint.save(model, export: export, in: context, to: arguments[2])
