@@ -291,6 +291,32 @@ static void damage_is_found(void) {
   free(file.data);
 }
 
+// What is read after loading is checked then: a file that was rewritten meanwhile is a status.
+static void a_file_that_changes_is_noticed(void) {
+  file_bytes file = model_bytes("lenet");
+  char path[] = "/tmp/apus-test-XXXXXX";
+  const int descriptor = mkstemp(path);
+  CHECK(descriptor >= 0);
+  CHECK(write(descriptor, file.data, file.size) == (ssize_t)file.size);
+  apus_model *model;
+  apus_session *session;
+  const int64_t extents[4] = {1, 1, 28, 28};
+  const apus_shape shape = {extents, 4};
+  CHECK_OK(apus_model_load_path(path, NULL, &model, &error));
+  CHECK_OK(apus_session_create(model, NULL, &session, &error));
+  for (uint64_t i = 0; i < file.size; i++) file.data[i] ^= 0xFF;
+  CHECK(pwrite(descriptor, file.data, file.size, 0) == (ssize_t)file.size);
+  CHECK_STATUS(APUS_ERROR_CHECKSUM_MISMATCH, apus_session_prepare(session, &shape, 1, &error));
+  CHECK(strcmp(error.file, path) == 0 || error.tensor_name[0]);
+  CHECK(ftruncate(descriptor, 100) == 0);
+  CHECK_STATUS(APUS_ERROR_TRUNCATED, apus_session_prepare(session, &shape, 1, &error));
+  CHECK_OK(apus_session_destroy(session, &error));
+  apus_model_release(model);
+  close(descriptor);
+  unlink(path);
+  free(file.data);
+}
+
 static void limits_are_kept(void) {
   apus_model *model;
   apus_limits limits;
@@ -401,6 +427,7 @@ int main(int argc, char **argv) {
       {"what_is_not_there", what_is_not_there},
       {"what_is_not_a_model", what_is_not_a_model},
       {"damage_is_found", damage_is_found},
+      {"a_file_that_changes_is_noticed", a_file_that_changes_is_noticed},
       {"limits_are_kept", limits_are_kept},
       {"the_log_hears_of_it", the_log_hears_of_it},
       {"the_cpu_level_can_be_chosen", the_cpu_level_can_be_chosen},

@@ -96,6 +96,58 @@ static void images_of_a_batch_do_not_touch_each_other(void) {
   apus_model_release(model);
 }
 
+// The outputs of a model on random input, with the kernels of a level; the status where this CPU lacks it.
+static int32_t run_on_level(const char *name, const int64_t *extents, uint64_t rank, const char *level, float *outputs,
+                            uint64_t *size) {
+  apus_load_options options;
+  apus_load_options_init(&options, sizeof options);
+  options.cpu = level;
+  apus_model *model = NULL;
+  apus_session *session = NULL;
+  const apus_shape shape = {extents, rank};
+  static float input[3 * 784];
+  const void *result;
+  fill_random(input, sizeof input / sizeof *input, 23);
+  int32_t status = apus_model_load_path(model_path(name), &options, &model, &error);
+  if (status == APUS_OK) status = apus_session_create(model, NULL, &session, &error);
+  if (status == APUS_OK) status = apus_session_prepare(session, &shape, 1, &error);
+  if (status == APUS_OK) status = apus_session_bind_input(session, 0, input, sizeof input, NULL, NULL, &error);
+  if (status == APUS_OK) status = apus_session_run(session, NULL, &error);
+  if (status == APUS_OK) status = apus_session_output_buffer(session, 0, &result, size, &error);
+  if (status == APUS_OK) memcpy(outputs, result, *size);
+  apus_session_destroy(session, NULL);
+  apus_model_release(model);
+  return status;
+}
+
+static void every_level_gives_the_same_bits(void) {
+  const int64_t images[4] = {3, 1, 28, 28}, sequence[3] = {7, 5, 8}, rows[2] = {3, 512};
+  const struct {
+    const char *name;
+    const int64_t *extents;
+    uint64_t rank;
+  } models[] = {{"lenet", images, 4}, {"lstm", sequence, 3}, {"slow", rows, 2}};
+  static float portable[3 * 512], other[3 * 512];
+  uint64_t size, other_size;
+  apus_cpu_info cpu;
+  apus_cpu_info_init(&cpu, sizeof cpu);
+  CHECK_OK(apus_cpu(&cpu, &error));
+  for (int m = 0; m < 3; m++) {
+    CHECK_OK(run_on_level(models[m].name, models[m].extents, models[m].rank, "portable", portable, &size));
+    CHECK(size > 0 && size <= sizeof portable);
+    for (int32_t level = APUS_CPU_AVX2; level <= APUS_CPU_AVX512; level++) {
+      const int32_t status =
+          run_on_level(models[m].name, models[m].extents, models[m].rank, apus_cpu_level_name(level), other, &other_size);
+      if (level > cpu.detected_level) {
+        CHECK(status == APUS_ERROR_UNSUPPORTED);
+        continue;
+      }
+      CHECK(status == APUS_OK && other_size == size);
+      CHECK(memcmp(portable, other, size) == 0);
+    }
+  }
+}
+
 static void shapes_are_checked(void) {
   apus_model *model = load_model("lenet");
   apus_session *session;
@@ -418,6 +470,7 @@ int main(int argc, char **argv) {
       {"nothing_works_before_prepare", nothing_works_before_prepare},
       {"bound_and_own_buffers_give_the_same", bound_and_own_buffers_give_the_same},
       {"images_of_a_batch_do_not_touch_each_other", images_of_a_batch_do_not_touch_each_other},
+      {"every_level_gives_the_same_bits", every_level_gives_the_same_bits},
       {"shapes_are_checked", shapes_are_checked},
       {"a_multiple_is_asked_for", a_multiple_is_asked_for},
       {"output_shapes_are_told", output_shapes_are_told},
