@@ -10,6 +10,7 @@
 #include "apusp_memory.h"
 #include "apusp_mutex.h"
 #include "apusp_pool.h"
+#include "apusp_reserve.h"
 #include "apusp_run_control.h"
 #include "apusp_status.h"
 #include "apusp_step.h"
