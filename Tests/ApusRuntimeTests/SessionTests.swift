@@ -235,3 +235,36 @@ import ApusRuntime
     #expect(abs(report.maximumAbsoluteError - 0.5) < 1e-6)
   }
 }
+
+/// Models that a hostile file could hold: each gets a status.
+@Suite struct HostileModelTests {
+  @Test func ranksDoNotGrowWithoutBound() throws {
+    var builder = ModelBuilder()
+    var value = builder.input("i", [1, 1, 1, 1], .int64)
+    for _ in 0..<200 { value = builder.node("Gather", version: 13, [value, value])[0] }
+    builder.output(value)
+    #expect(throws: ApusError.self) { try Model(definition: builder.definition) }
+  }
+
+  @Test func extentsBesideAZeroAreHarmless() throws {
+    var builder = ModelBuilder()
+    let a = builder.input("a", [1 << 38, 2, 0])
+    let b = builder.input("b", [1, 0, 3])
+    let wide = builder.input("w", [1 << 39, 0])
+    builder.output(
+      builder.node("MatMul", version: 13, [builder.node("Relu", version: 14, [wide])[0], builder.input("c", [0, 0])])[0],
+      builder.node("ReduceSum", version: 13, [wide, builder.constant([0])])[0])
+    _ = (a, b)
+    let session = try Session(model: Model(definition: builder.definition))
+    try session.prepare([[1 << 38, 2, 0], [1, 0, 3], [1 << 39, 0], [0, 0]])
+    try session.run()
+  }
+
+  @Test func theLengthOfAShapeIsNotTrusted() throws {
+    var builder = ModelBuilder()
+    let shape = builder.input("shape", [1 << 39], .int64)
+    builder.output(builder.node("Reshape", version: 21, [builder.input("x", [4]), shape])[0])
+    let session = try Session(model: Model(definition: builder.definition))
+    #expect(throws: ApusError.self) { try session.prepare([[1 << 39], [4]]) }
+  }
+}

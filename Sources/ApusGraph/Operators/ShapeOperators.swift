@@ -42,10 +42,10 @@ extension OperatorSchema {
     let type = try context.elementType(0)
     try context.requireRank(1, 1)
     guard let target = context.input(1)?.integers else {
-      var rank: Int?
-      if let shape = context.shape(1) { rank = shape[0].value }
-      let unknown = rank.map { Shape(Array(repeating: .unknown, count: $0)) }
-      return context.setOutput(0, type, unknown)
+      guard let shape = context.shape(1), let rank = shape[0].value, rank <= TypeInference.maximumRank else {
+        return context.setOutput(0, type, nil)
+      }
+      return context.setOutput(0, type, Shape(Array(repeating: .unknown, count: rank)))
     }
     context.setOutput(0, type, try reshaped(context, target))
   }

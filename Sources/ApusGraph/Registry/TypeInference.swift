@@ -8,6 +8,9 @@ public struct TypeInference: Sendable {
   /// Integer tensors up to this many elements are read where a shape rule may need them.
   public static let steeringElements = 1024
 
+  /// Axes that a value may have.
+  public static let maximumRank = 64
+
   /// - Parameters:
   ///   - graph: a graph whose ids are in range and whose nodes stand in order (the file's verifier sees to both).
   ///   - inputShapes: shapes that replace the declared ones of the graph's inputs, in order; nil keeps those.
@@ -46,6 +49,13 @@ public struct TypeInference: Sendable {
       var context = InferenceContext(
         attributes: AttributeReader(node: node, schema: schema), inputs: operands, tensors: tensors)
       try schema.infer(&context)
+      // Ranks add up along a chain of Gathers: without a bound a small file could ask for any amount of memory.
+      for type in context.outputs {
+        guard let rank = type?.shape?.rank, rank > TypeInference.maximumRank else { continue }
+        throw ApusError(
+          .limitExceeded, "an output has too many axes", operatorName: node.label,
+          expected: "at most \(TypeInference.maximumRank)", actual: "\(rank)")
+      }
       for (position, id) in node.outputs.enumerated() where id >= 0 {
         let declared = inputShapes == nil ? graph.values[Int(id)].type : nil
         types[Int(id)] = try TypeInference.merged(context, position, declared: declared)

@@ -59,7 +59,7 @@ extension Compiler {
   /// Moves an Add of a constant vector along the last axis into the MatMul before it.
   mutating func fuseBias() {
     fuse(into: { $0.isStandard($1, "MatMul") && $1.bias == nil && $1.residual == nil && $1.activation == .none }) {
-      compiler, node, other, writer in
+      compiler, node, other, writer, _ in
       guard compiler.isStandard(node, "Add"), let id = compiler.constant(other) else { return false }
       let tensor = compiler.constants.tensors[Int(id)]
       guard tensor.elementType == .float32, tensor.dimensions.count == 1,
@@ -80,10 +80,10 @@ extension Compiler {
   /// Moves an Add of a tensor of the same shape into the convolution that makes one of its operands last.
   mutating func fuseResidual() {
     fuse(into: { $0.isStandard($1, "Conv") && $1.residual == nil && $1.activation == .none }) {
-      compiler, node, other, writer in
+      compiler, node, other, writer, writers in
       guard compiler.isStandard(node, "Add"), compiler.haveEqualShapes(node.node.inputs) else { return false }
       // The other operand must be there before the convolution runs.
-      if let otherWriter = compiler.program.writers()[Int(other)], otherWriter >= writer { return false }
+      if let otherWriter = writers[Int(other)], otherWriter >= writer { return false }
       compiler.program.nodes[writer].residual = other
       return true
     }
@@ -100,7 +100,7 @@ extension Compiler {
 
   /// Moves activations into the kernels before them.
   mutating func fuseActivations() {
-    fuse(into: { $0.takesActivation($1) && $1.activation == .none }) { compiler, node, _, writer in
+    fuse(into: { $0.takesActivation($1) && $1.activation == .none }) { compiler, node, _, writer, _ in
       guard let activation = compiler.activation(of: node) else { return false }
       compiler.program.nodes[writer].activation = activation
       return true
@@ -126,10 +126,11 @@ extension Compiler {
 
   /// Tries to move each node into the node that writes one of its operands, if it is that operand's only reader.
   ///
-  /// `absorb` gets the compiler, the node, its other operand (or -1) and the writer's position; it changes the writer and
-  /// returns true, or returns false.
+  /// `absorb` gets the compiler, the node, its other operand (or -1), the writer's position and who writes each value; it
+  /// changes the writer and returns true, or returns false.
   private mutating func fuse(
-    into accepts: (Compiler, ProgramNode) -> Bool, _ absorb: (inout Compiler, ProgramNode, ValueID, Int) -> Bool
+    into accepts: (Compiler, ProgramNode) -> Bool, 
+    _ absorb: (inout Compiler, ProgramNode, ValueID, Int, [Int?]) -> Bool
   ) {
     let readers = program.readerCounts()
     var writers = program.writers()
@@ -141,7 +142,7 @@ extension Compiler {
         guard readers[Int(input)] == 1, let writer = writers[Int(input)], isFloat32(input) else { continue }
         guard accepts(self, program.nodes[writer]) else { continue }
         let other = node.node.inputs.count == 2 ? node.node.inputs[1 - index] : .absent
-        guard absorb(&self, node, other, writer) else { continue }
+        guard absorb(&self, node, other, writer, writers) else { continue }
         program.nodes[writer].node.outputs[0] = node.node.outputs[0]
         writers[Int(node.node.outputs[0])] = writer
         removed.append(position)

@@ -22,30 +22,30 @@ public struct Packing: Equatable, Sendable {
 /// The packed weights of a model, shared by all its sessions: filled in `prepare` under the model's lock, read only in `run`.
 final class PackedWeights {
   private struct Entry {
-    let tensor: TensorID
     let packing: Packing
     let buffer: BulkBuffer
   }
 
-  private var entries: [Entry] = []
+  /// By tensor id.
+  private var entries: [[Entry]]
   private let memory: BulkMemory
+  private(set) var byteCount: UInt64 = 0
 
-  init(memory: BulkMemory) { self.memory = memory }
-
-  var byteCount: UInt64 {
-    var sum: UInt64 = 0
-    for entry in entries { sum += UInt64(entry.buffer.byteCount) }
-    return sum
+  /// - Parameter tensorCount: of the model, those that the compiler derived included.
+  init(tensorCount: Int, memory: BulkMemory) {
+    entries = Array(repeating: [], count: tensorCount)
+    self.memory = memory
   }
 
   /// The packed bytes of `tensor`; packs them where no session has yet.
   func buffer(
     tensor: TensorID, packing: Packing, byteCount: Int, pack: (UnsafeMutableRawPointer) throws(ApusError) -> Void
   ) throws(ApusError) -> BulkBuffer {
-    for entry in entries where entry.tensor == tensor && entry.packing == packing { return entry.buffer }
+    for entry in entries[Int(tensor)] where entry.packing == packing { return entry.buffer }
     let buffer = try memory.allocate(byteCount: byteCount, purpose: "packed weights")
     try pack(buffer.pointer)
-    entries.append(Entry(tensor: tensor, packing: packing, buffer: buffer))
+    entries[Int(tensor)].append(Entry(packing: packing, buffer: buffer))
+    self.byteCount += UInt64(buffer.byteCount)
     return buffer
   }
 }

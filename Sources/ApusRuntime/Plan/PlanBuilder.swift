@@ -34,6 +34,8 @@ final class PlanBuilder {
   /// By value id: where it lies in each layout, as far as it does.
   private var plain: [BufferID?]
   private var channelsLast: [BufferID?]
+  /// By value id: the first output port that it is, or nil.
+  private var outputPorts: [Int?]
   /// By value id: how many readers are still to be emitted.
   private var pendingReaders: [Int]
   /// The node that steps are emitted for.
@@ -50,6 +52,8 @@ final class PlanBuilder {
     self.threads = threads
     plain = Array(repeating: nil, count: program.graph.values.count)
     channelsLast = plain
+    outputPorts = Array(repeating: nil, count: program.graph.values.count)
+    for (port, id) in program.outputs.enumerated().reversed() { outputPorts[Int(id)] = port }
     pendingReaders = program.readerCounts()
     for (position, id) in program.graph.inputs.enumerated() {
       plain[Int(id)] = addBuffer(.input(position), byteCount: try byteCount(id), value: id)
@@ -57,9 +61,7 @@ final class PlanBuilder {
     for (position, node) in program.nodes.enumerated() {
       current = position
       do throws(ApusError) {
-        let schema = try registry.schema(of: node.node)
-        let binding = try KernelBindings.binding(of: node)
-        try binding.emit(self, BoundNode(node, schema: schema, inference: inference, tensors: constants.tensors))
+        try emit(node)
       } catch {
         throw error.inOperator(node.node.label)
       }
@@ -67,6 +69,21 @@ final class PlanBuilder {
     }
     current = -1
     try storeOutputs()
+    markPorts()
+  }
+
+  private func emit(_ node: ProgramNode) throws(ApusError) {
+    // Nothing to compute: and extents beside a 0 may be so large that kernels' tables for them could not be made.
+    let results = node.node.outputs.filter { $0 >= 0 }
+    var isEmpty = true
+    for id in results where elementCount(try extents(id)) != 0 { isEmpty = false }
+    if isEmpty {
+      for id in results { _ = try output(id) }
+      return
+    }
+    let schema = try registry.schema(of: node.node)
+    let binding = try KernelBindings.binding(of: node)
+    try binding.emit(self, BoundNode(node, schema: schema, inference: inference, tensors: constants.tensors))
   }
 
   // MARK: Values
@@ -170,7 +187,7 @@ final class PlanBuilder {
   func output(_ id: ValueID, _ layout: Layout = .plain) throws(ApusError) -> BufferID {
     var kind = PlannedBuffer.Kind.arena
     let coincides = Layout.coincide(try extents(id))
-    if layout == .plain || coincides, let port = program.outputs.firstIndex(of: id) {
+    if layout == .plain || coincides, let port = outputPorts[Int(id)] {
       kind = .output(port)
     }
     let buffer = addBuffer(kind, byteCount: try byteCount(id), value: id)
@@ -190,7 +207,7 @@ final class PlanBuilder {
   ) throws(ApusError) -> BufferID? {
     let source = try input(operand, operandLayout)
     let bytes = try byteCount(id)
-    guard !program.outputs.contains(id), dies(source), buffers[source.index].byteCount == bytes else { return nil }
+    guard outputPorts[Int(id)] == nil, dies(source), buffers[source.index].byteCount == bytes else { return nil }
     buffers[source.index].values.append(id)
     setBuffer(source, of: id, layout)
     return source
@@ -226,7 +243,7 @@ final class PlanBuilder {
     guard plan.units > 0 else { return }
     guard let kernel = plan.kernel else { throw ApusError(.internal, "a plan has no kernel") }
     scratchBytes = max(scratchBytes, Int(plan.scratch_bytes))
-    var step = PlannedStep(
+    let step = PlannedStep(
       kernel: kernel, units: plan.units, grain: plan.grain, node: Int32(current),
       argumentBytes: MemoryLayout<Arguments>.stride, buffers: touched.compactMap { $0 },
       writeArguments: { pointers, target in
@@ -235,16 +252,8 @@ final class PlanBuilder {
     for buffer in step.buffers {
       buffers[buffer.index].firstStep = min(buffers[buffer.index].firstStep, steps.count)
       buffers[buffer.index].lastStep = max(buffers[buffer.index].lastStep, steps.count)
-      step.touchesPorts = step.touchesPorts || isPort(buffer)
     }
     steps.append(step)
-  }
-
-  private func isPort(_ buffer: BufferID) -> Bool {
-    switch buffers[buffer.index].kind {
-    case .input, .output: true
-    default: false
-    }
   }
 
   /// Turns a kernel family's answer to a plan request into an error.
@@ -271,7 +280,6 @@ final class PlanBuilder {
       case .arena:
         // Nothing else claims this memory: let the steps write and read the caller's instead.
         buffers[source.index].kind = .output(port)
-        for index in steps.indices where steps[index].buffers.contains(source) { steps[index].touchesPorts = true }
       default:
         let target = addBuffer(.output(port), byteCount: try byteCount(id), value: id)
         try emitCopy(source, target, byteCount: try byteCount(id))
@@ -286,6 +294,13 @@ final class PlanBuilder {
       guard let source, let target else { throw ApusError(.internal, "a state has no memory") }
       // Last of all, so that a run that is cut off leaves the state as it was.
       try emitCopy(BufferID(index: source), BufferID(index: target), byteCount: buffers[target].byteCount)
+    }
+  }
+
+  /// Tells the steps that read or write a model input or output.
+  private func markPorts() {
+    for index in steps.indices {
+      steps[index].touchesPorts = steps[index].buffers.contains { buffers[$0.index].isPort }
     }
   }
 }

@@ -37,6 +37,13 @@ struct PlannedBuffer {
   var values: [ValueID] = []
 
   var isArena: Bool { if case .arena = kind { true } else { false } }
+
+  var isPort: Bool {
+    switch kind {
+    case .input, .output: true
+    default: false
+    }
+  }
 }
 
 /// Where each buffer of a prepared plan is.

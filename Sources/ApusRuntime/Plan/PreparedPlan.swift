@@ -66,6 +66,8 @@ final class PreparedPlan {
   /// Buffers of inputs and outputs by port; several for an output that is written twice.
   private var inputBuffers: [[Int]]
   private var outputBuffers: [[Int]]
+  /// By buffer: the steps whose arguments hold its address; for buffers of ports only.
+  private var stepsOfPorts: [[Int]]
   let arenaBytes: Int
   let workers: UnsafeMutablePointer<apusp_worker>
   let workerCount: Int
@@ -111,6 +113,10 @@ final class PreparedPlan {
       worker.scratch_size = Int64(sizes.scratch)
       worker.index = Int32(index)
       (workers + index).initialize(to: worker)
+    }
+    stepsOfPorts = Array(repeating: [], count: sizes.buffers.count)
+    for (index, step) in steps.enumerated() where step.touchesPorts {
+      for buffer in step.buffers where sizes.buffers[buffer.index].isPort { stepsOfPorts[buffer.index].append(index) }
     }
     inputBuffers = Array(repeating: [], count: model.inputs.count)
     outputBuffers = Array(repeating: [], count: model.outputs.count)
@@ -175,10 +181,11 @@ final class PreparedPlan {
   /// Sets the address of a port's buffers and writes the arguments of all steps that touch one of them anew.
   private func bind(_ buffers: [Int], _ pointer: UnsafeMutableRawPointer?) {
     if buffers.allSatisfy({ addresses[$0] == pointer }) { return }
-    for index in buffers { addresses[index] = pointer }
-    for (index, step) in steps.enumerated() where step.touchesPorts {
-      guard step.buffers.contains(where: { buffers.contains($0.index) }) else { continue }
-      step.writeArguments(PointerTable(addresses: addresses), argumentBlocks[index])
+    for buffer in buffers { addresses[buffer] = pointer }
+    for buffer in buffers {
+      for step in stepsOfPorts[buffer] {
+        steps[step].writeArguments(PointerTable(addresses: addresses), argumentBlocks[step])
+      }
     }
   }
 }

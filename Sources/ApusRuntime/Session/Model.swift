@@ -119,7 +119,7 @@ public final class Model: @unchecked Sendable {
     outputs = try Model.ports(graph.outputs, graph, states.map { $0.output })
     // Says at load, not at the first run, that an operator has no kernel.
     for node in program.nodes { _ = try KernelBindings.binding(of: node) }
-    packed = PackedWeights(memory: memory)
+    packed = PackedWeights(tensorCount: constants.tensors.count, memory: memory)
     lock = try Lock()
     try constants.releaseDecoded()
   }
