@@ -129,7 +129,7 @@ extension Compiler {
   /// `absorb` gets the compiler, the node, its other operand (or -1), the writer's position and who writes each value; it
   /// changes the writer and returns true, or returns false.
   private mutating func fuse(
-    into accepts: (Compiler, ProgramNode) -> Bool, 
+    into accepts: (Compiler, ProgramNode) -> Bool,
     _ absorb: (inout Compiler, ProgramNode, ValueID, Int, [Int?]) -> Bool
   ) {
     let readers = program.readerCounts()
