@@ -15,9 +15,10 @@ import Testing
       return buffer
     }
     func size(_ buffer: PlannedBuffer) -> Int { (max(buffer.byteCount, 1) + 63) / 64 * 64 }
-    let most = (0..<steps).map { step in
-      buffers.filter { $0.firstStep <= step && step <= $0.lastStep }.reduce(0) { $0 + size($1) }
-    }.max() ?? 0
+    let most =
+      (0..<steps).map { step in
+        buffers.filter { $0.firstStep <= step && step <= $0.lastStep }.reduce(0) { $0 + size($1) }
+      }.max() ?? 0
     for bySize in [true, false] {
       let total = try #require(bySize ? ArenaPlanner.placeBySize(&buffers) : ArenaPlanner.placeByTime(&buffers))
       #expect(total >= most && total <= 2 * most, "seed \(seed)")
