@@ -14,15 +14,16 @@ extension Operator {
     let mask = call.allocate(input.count)
     let (x, y, m) = (input.storage.pointer, output.pointer, mask.pointer)
     let generator = call.context.generator
-    let firstBlock = (generator.position + 3) / 4
+    // Wrapping: the position may come from a checkpoint.
+    let firstBlock = (generator.position &+ 3) / 4
     // Each four elements have a block of random words of their own, whatever thread makes it.
     let blocks = (input.count + 3) / 4
-    call.context.generator.position = (firstBlock + UInt64(blocks)) * 4
+    call.context.generator.position = (firstBlock &+ UInt64(blocks)) &* 4
     let keep = 1 / (1 - ratio)
     let count = input.count
     call.context.pool.forEachRange(of: blocks, grain: 1024) { range in
       for block in range {
-        let words = generator.block(at: firstBlock + UInt64(block))
+        let words = generator.block(at: firstBlock &+ UInt64(block))
         for lane in 0..<min(4, count - block * 4) {
           let i = block * 4 + lane
           m[i] = RandomGenerator.uniform(words[lane]) < ratio ? 0 : keep

@@ -15,7 +15,7 @@ extension WindowGeometry {
             let target = row + y * outputWidth
             for x in 0..<valid.lowerBound { target[x] = 0 }
             if strideX == 1 {
-              (target + valid.lowerBound).update(from: source + valid.lowerBound, count: valid.count)
+              Self.copyRow(source + valid.lowerBound, to: target + valid.lowerBound, count: valid.count)
             } else {
               for x in valid { target[x] = source[x &* strideX] }
             }
@@ -26,6 +26,22 @@ extension WindowGeometry {
           row += outputPlane
         }
       }
+    }
+  }
+
+  /// Copies a short row by vectors, the last of which may overlap the one before: a call of memcpy costs more than such rows.
+  @inline(__always)
+  private static func copyRow(_ source: UnsafePointer<Float>, to target: UnsafeMutablePointer<Float>, count: Int) {
+    guard count >= 8 else {
+      for i in 0..<count { target[i] = source[i] }
+      return
+    }
+    var i = 0
+    while i < count {
+      let at = min(i, count &- 8)
+      let values = UnsafeRawPointer(source + at).loadUnaligned(as: SIMD8<Float>.self)
+      UnsafeMutableRawPointer(target + at).storeBytes(of: values, as: SIMD8<Float>.self)
+      i &+= 8
     }
   }
 

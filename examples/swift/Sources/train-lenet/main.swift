@@ -11,7 +11,7 @@ let usage = """
     --data        folder of the four IDX files       (\(MNIST.fashionFolder))
     --checkpoint  where the trained model goes       (lenet.safetensors)
     --logits      where the test images' scores go   (logits.npy); raw floats where the name does not end in .npy
-    --epochs      times that each image is seen      (10)
+    --epochs      times that each image is seen      (8)
     --batch       images in a step                   (64)
     --seed        of the weights and the order       (1)
     --threads     0: one for each CPU                (0)
@@ -21,7 +21,7 @@ do {
   let options = try Options(
     CommandLine.arguments.dropFirst(),
     defaults: [
-      "--data": MNIST.fashionFolder, "--checkpoint": "lenet.safetensors", "--logits": "logits.npy", "--epochs": "10",
+      "--data": MNIST.fashionFolder, "--checkpoint": "lenet.safetensors", "--logits": "logits.npy", "--epochs": "8",
       "--batch": "64", "--seed": "1", "--threads": "0",
     ], usage: usage)
   let seed = UInt64(try options.number("--seed"))
