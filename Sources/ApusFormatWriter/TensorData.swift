@@ -18,17 +18,17 @@ extension ModelFile {
   /// The bytes of this file's tensors, for writing its definition again.
   public var tensorData: TensorData {
     { (reference, offset, target) throws(ApusError) in
-      let tensor: ConstantTensor
-      switch reference {
-      case .model(let id): tensor = self.definition.tensors[Int(id)]
-      case .testInput(let vector, let index): tensor = self.definition.metadata.testVectors[vector].inputs[index].tensor
-      case .testOutput(let vector, let index): tensor = self.definition.metadata.testVectors[vector].outputs[index].tensor
-      }
-      try self.withBytes(of: tensor) { (bytes) throws(ApusError) in
+      func copy(_ bytes: UnsafeRawBufferPointer) throws(ApusError) {
         guard let start = Int(exactly: offset), start <= bytes.count, target.count <= bytes.count - start else {
-          throw ApusError(.indexOutOfRange, "bytes outside of the tensor", tensorName: tensor.name.string)
+          throw ApusError(.indexOutOfRange, "bytes outside of a tensor", actual: "\(target.count) from \(offset)")
         }
         target.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[start..<start + target.count]))
+      }
+      let vectors = self.definition.metadata.testVectors
+      switch reference {
+      case .model(let id): try copy(try self.tensorBytes(id))
+      case .testInput(let vector, let index): try self.withBytes(of: vectors[vector].inputs[index].tensor, copy)
+      case .testOutput(let vector, let index): try self.withBytes(of: vectors[vector].outputs[index].tensor, copy)
       }
     }
   }

@@ -17,7 +17,7 @@ public struct WriterOptions: Equatable, Sendable {
   /// zstd's level for segments.
   public var compressionLevel: Int32 = 3
   /// zstd's level for the graph and metadata sections; 0 stores them raw.
-  public var sectionCompressionLevel: Int32 = 19
+  public var sectionCompressionLevel: Int32 = 9
   /// Tensors up to this size are stored inside of the sections.
   public var inlineBytes: Int = 1024
   /// Tensors below this size share segments.

@@ -2,6 +2,7 @@ import ApusFormat
 import ApusFormatWriter
 import ApusGraph
 import CApusSchemaWriter
+import Foundation
 import Testing
 
 @Suite struct CorruptionTests {
@@ -56,8 +57,11 @@ import Testing
     #expect(status(good + [0]) == .malformed)
   }
 
+  /// Thousands of changes to try; APUS_MUTATIONS in the environment asks for more.
+  static let blocks = max(1, (ProcessInfo.processInfo.environment["APUS_MUTATIONS"].flatMap { UInt64($0) } ?? 10_000) / 1000)
+
   /// With right checksums a change reaches the verifier. Whatever it accepts, FlatBuffers' own verifier accepts too.
-  @Test(arguments: UInt64(0)..<10) func sealedMutationsNeverCrash(block: UInt64) throws {
+  @Test(arguments: 0..<blocks) func sealedMutationsNeverCrash(block: UInt64) throws {
     let accepted = try mutateSealed(seeds: block * 1000..<(block + 1) * 1000)
     // Neither all refused for something else first, nor all accepted.
     #expect((1..<1000).contains(accepted))

@@ -18,11 +18,30 @@ package enum BytePlanes {
 
   /// Undoes `split`.
   package static func join(_ source: UnsafeRawBufferPointer, width: Int, into target: UnsafeMutableRawBufferPointer) {
-    let count = min(source.count, target.count) / width
-    for plane in 0..<width {
-      let base = plane * count
-      for index in 0..<count { target[index * width + plane] = source[base + index] }
+    let size = min(source.count, target.count)
+    switch width {
+    case 2: join(source, size / width, into: target, as: UInt16.self)
+    case 4: join(source, size / width, into: target, as: UInt32.self)
+    case 8: join(source, size / width, into: target, as: UInt64.self)
+    default:
+      let count = size / width
+      for plane in 0..<width {
+        for index in 0..<count { target[index * width + plane] = source[plane * count + index] }
+      }
     }
-    for index in count * width..<min(source.count, target.count) { target[index] = source[index] }
+    for index in size / width * width..<size { target[index] = source[index] }
+  }
+
+  /// Puts each element together in a register and stores it once.
+  private static func join<Element: FixedWidthInteger & BitwiseCopyable>(
+    _ source: UnsafeRawBufferPointer, _ count: Int, into target: UnsafeMutableRawBufferPointer, as type: Element.Type
+  ) {
+    for index in 0..<count {
+      var element: Element = 0
+      for plane in 0..<MemoryLayout<Element>.size {
+        element |= Element(truncatingIfNeeded: source[plane * count + index]) &<< Element(truncatingIfNeeded: 8 * plane)
+      }
+      target.storeBytes(of: element.littleEndian, toByteOffset: index * MemoryLayout<Element>.size, as: type)
+    }
   }
 }
