@@ -92,6 +92,8 @@ public final class ModelFile: @unchecked Sendable {
   private static func open(_ input: Input, _ limits: Limits, _ memory: BulkMemory) throws(ApusError) -> Contents {
     do throws(ApusError) {
       let container = try ContainerReader(input, limits: limits, memory: memory)
+      let reserve = try ObjectReserve.begin(ObjectReserve.bytes(container.header))
+      defer { ObjectReserve.end(reserve) }
       var decoder = ModelDecoder(container.graph)
       var (definition, needs) = try decoder.model()
       guard needs.minimumRuntime <= .current else {

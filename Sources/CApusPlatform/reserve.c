@@ -12,91 +12,112 @@
 
 #include "apusp_status.h"
 
-// A region hands out its bytes in order and begins anew when none is in use. `state` is bytes handed out << 24 | blocks
-// in use, in one word so that the last free and a new allocation can not miss each other.
+// --- Regions: plain first-fit heaps, under one lock. Speed matters little where memory has run out. ---
+
+// Before each block; sizes are multiples of 16 and include this.
+typedef struct header {
+  uint64_t size;
+  uint64_t used;
+} header;
+
 typedef struct region {
   char *base;
   uint64_t size;
-  _Atomic(uint64_t) state;
+  uint64_t used;   // bytes of used blocks
+  header *lowest;  // no block before this one is free; NULL until the region is first used
 } region;
 
 enum {
-  block_bits = 24,
-  maximum_regions = 48,  // each at least twice as large as the one before
+  maximum_regions = 40,  // each at least twice as large as the one before
   first_bytes = 256 << 10
 };
-static const uint64_t block_mask = ((uint64_t)1 << block_bits) - 1;
+_Static_assert(sizeof(header) == 16, "blocks keep the alignment of 16");
 
 // What is there without a reservation: for the objects of small calls and of errors.
 static _Alignas(64) char first_block[first_bytes];
 static region regions[maximum_regions] = {{.base = first_block, .size = first_bytes}};
+// The base and size of a region below the count never change: free reads them without the lock.
 static _Atomic(int32_t) region_count = 1;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static uint64_t demand;  // of all work between begin and end
 
-static pthread_mutex_t demand_lock = PTHREAD_MUTEX_INITIALIZER;
-static uint64_t demand;  // of all work between begin and end; under the lock
+static header *after(header *block) { return (header *)((char *)block + block->size); }
 
-static uint64_t left_in(region *region) {
-  return region->size - (atomic_load_explicit(&region->state, memory_order_relaxed) >> block_bits);
+static void *take(region *region, uint64_t alignment, uint64_t size) {
+  if (alignment < sizeof(header)) alignment = sizeof(header);
+  if (size > region->size || alignment > region->size) return NULL;
+  header *end = (header *)(region->base + region->size);
+  if (!region->lowest) {
+    region->lowest = (header *)region->base;
+    *region->lowest = (header){.size = region->size};
+  }
+  header *lowest = NULL;
+  for (header *block = region->lowest; block < end; block = after(block)) {
+    if (block->used) continue;
+    for (header *next = after(block); next < end && !next->used; next = after(block)) block->size += next->size;
+    if (!lowest) lowest = block;
+    char *pointer = (char *)(((uintptr_t)(block + 1) + alignment - 1) & ~(uintptr_t)(alignment - 1));
+    header *taken = (header *)pointer - 1;
+    uint64_t before = (uint64_t)((char *)taken - (char *)block);
+    uint64_t needed = sizeof(header) + ((size + 15) & ~(uint64_t)15);
+    if (before + needed > block->size) continue;
+    uint64_t behind = block->size - before - needed;
+    if (before != 0) block->size = before;
+    *taken = (header){.size = needed, .used = 1};
+    if (behind != 0) *after(taken) = (header){.size = behind};
+    region->used += needed;
+    region->lowest = lowest == taken ? after(taken) : lowest;
+    return pointer;
+  }
+  if (lowest) region->lowest = lowest;
+  return NULL;
+}
+
+static void give_back(region *region, void *pointer) {
+  header *block = (header *)pointer - 1;
+  block->used = 0;
+  region->used -= block->size;
+  if (block < region->lowest) region->lowest = block;
+}
+
+// --- Reservations ---
+
+// Whether a region can give `bytes` in all. Half of what is free is counted on, for what headers and holes take.
+static bool can_give(uint64_t bytes) {
+  int32_t count = atomic_load_explicit(&region_count, memory_order_relaxed);
+  for (int32_t i = 0; i < count; i++)
+    if ((regions[i].size - regions[i].used) / 2 >= bytes) return true;
+  return false;
+}
+
+static bool add_region(uint64_t bytes) {
+  int32_t count = atomic_load_explicit(&region_count, memory_order_relaxed);
+  if (count == maximum_regions) return false;
+  uint64_t size = 2 * regions[count - 1].size;
+  while (size / 2 < bytes) size *= 2;
+  void *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (base == MAP_FAILED) return false;
+  regions[count] = (region){.base = base, .size = size};
+  atomic_store_explicit(&region_count, count + 1, memory_order_release);
+  return true;
 }
 
 int32_t apusp_reserve_begin(uint64_t bytes) {
-  const uint64_t most = (uint64_t)1 << 36;  // what the state word counts is larger still
-  int32_t status = APUSP_OK;
-  pthread_mutex_lock(&demand_lock);
-  int32_t count = atomic_load_explicit(&region_count, memory_order_relaxed);
-  bool enough = false;
-  if (bytes > most || demand > most - bytes) {
-    status = APUSP_OUT_OF_MEMORY;
-  } else {
-    for (int32_t i = 0; i < count && !enough; i++) enough = left_in(&regions[i]) >= demand + bytes;
-  }
-  if (status == APUSP_OK && !enough) {
-    uint64_t size = 2 * regions[count - 1].size;
-    while (size < demand + bytes) size *= 2;
-    void *base = MAP_FAILED;
-    if (count < maximum_regions)
-      base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (base == MAP_FAILED) {
-      status = APUSP_OUT_OF_MEMORY;
-    } else {
-      regions[count].base = base;
-      regions[count].size = size;
-      atomic_store_explicit(&region_count, count + 1, memory_order_release);
-    }
-  }
-  if (status == APUSP_OK) demand += bytes;
-  pthread_mutex_unlock(&demand_lock);
-  return status;
+  const uint64_t most = (uint64_t)1 << 40;
+  pthread_mutex_lock(&lock);
+  bool enough = bytes <= most && demand <= most - bytes && (can_give(demand + bytes) || add_region(demand + bytes));
+  if (enough) demand += bytes;
+  pthread_mutex_unlock(&lock);
+  return enough ? APUSP_OK : APUSP_OUT_OF_MEMORY;
 }
 
 void apusp_reserve_end(uint64_t bytes) {
-  pthread_mutex_lock(&demand_lock);
+  pthread_mutex_lock(&lock);
   demand -= bytes;
-  pthread_mutex_unlock(&demand_lock);
+  pthread_mutex_unlock(&lock);
 }
 
-static void *take(region *region, uint64_t alignment, uint64_t size) {
-  uint64_t state = atomic_load_explicit(&region->state, memory_order_relaxed);
-  for (;;) {
-    uint64_t used = state >> block_bits, blocks = state & block_mask;
-    uint64_t address = (uint64_t)(uintptr_t)region->base + used;
-    uint64_t start = used + (-address & (alignment - 1));
-    if (start > region->size || size > region->size - start || blocks == block_mask) return NULL;
-    uint64_t next = (start + size) << block_bits | (blocks + 1);
-    if (atomic_compare_exchange_weak_explicit(&region->state, &state, next, memory_order_acquire,
-                                              memory_order_relaxed))
-      return region->base + start;
-  }
-}
-
-static void give_back(region *region) {
-  uint64_t state = atomic_load_explicit(&region->state, memory_order_relaxed);
-  uint64_t next;
-  do {
-    next = (state & block_mask) == 1 ? 0 : state - 1;
-  } while (!atomic_compare_exchange_weak_explicit(&region->state, &state, next, memory_order_release,
-                                                  memory_order_relaxed));
-}
+// --- What Swift calls ---
 
 int apusp_swift_allocate(void **pointer, size_t alignment, size_t size);
 void apusp_swift_free(void *pointer);
@@ -105,15 +126,14 @@ void apusp_swift_free(void *pointer);
 int apusp_swift_allocate(void **pointer, size_t alignment, size_t size) {
   int error = posix_memalign(pointer, alignment, size);
   if (error != ENOMEM) return error;
-  int32_t count = atomic_load_explicit(&region_count, memory_order_acquire);
-  for (int32_t i = 0; i < count; i++) {
-    void *taken = take(&regions[i], alignment, size != 0 ? size : 1);
-    if (taken) {
-      *pointer = taken;
-      return 0;
-    }
-  }
-  return error;
+  void *taken = NULL;
+  pthread_mutex_lock(&lock);
+  int32_t count = atomic_load_explicit(&region_count, memory_order_relaxed);
+  for (int32_t i = 0; i < count && !taken; i++) taken = take(&regions[i], alignment, size);
+  pthread_mutex_unlock(&lock);
+  if (!taken) return error;
+  *pointer = taken;
+  return 0;
 }
 
 // free for Swift.
@@ -121,7 +141,9 @@ void apusp_swift_free(void *pointer) {
   int32_t count = atomic_load_explicit(&region_count, memory_order_acquire);
   for (int32_t i = 0; i < count; i++) {
     if ((uintptr_t)pointer - (uintptr_t)regions[i].base < regions[i].size) {
-      give_back(&regions[i]);
+      pthread_mutex_lock(&lock);
+      give_back(&regions[i], pointer);
+      pthread_mutex_unlock(&lock);
       return;
     }
   }

@@ -67,6 +67,8 @@ public final class Model: @unchecked Sendable {
   public static func load(_ source: ByteSource, options: LoadOptions = LoadOptions()) throws(ApusError) -> Model {
     let memory = try options.bulkMemory()
     let file = try ModelFile(source, limits: options.limits, memory: memory)
+    let reserve = try ObjectReserve.begin(file.objectBytes)
+    defer { ObjectReserve.end(reserve) }
     do throws(ApusError) { return try Model(file: file, memory: memory, options: options) } catch {
       throw error.inFile(source.name)
     }

@@ -68,6 +68,8 @@ public final class Session {
   public func prepare(_ shapes: [[Int]]) throws(ApusError) {
     try requireIdle()
     if plan == nil || shapes != self.shapes {
+      let reserve = try ObjectReserve.begin(model.file.objectBytes)
+      defer { ObjectReserve.end(reserve) }
       let builder = try model.plan(shapes, threads: threads)
       // The old memory first: two plans at a time need twice of it.
       plan = nil
