@@ -50,4 +50,22 @@ import Testing
     #expect(shapes(Symbol(name: "N", minimum: 5, maximum: 7, multiple: 4)) == nil)
     #expect(shapes(Symbol(name: "N", minimum: .max, multiple: 4)) == nil)
   }
+
+  @Test func shapesStandInTheOrderOfTheSignatureAndShareSymbols() throws {
+    var definition = ModelDefinition(
+      symbols: [Symbol(name: "N")],
+      graphs: [
+        Graph(
+          values: [
+            Value(name: "a", type: .tensor(TensorType(.float32, Shape([.symbol(0)])))),
+            Value(name: "b", type: .tensor(TensorType(.float32, Shape([.symbol(0), .known(2)])))),
+          ], inputs: [0, 1], outputs: [0])
+      ])
+    #expect(try definition.inputShapes(["a": [3]]) == [[3], [3, 2]])
+    definition.signatures = [Signature(name: "run", inputs: [1, 0], outputs: [0])]
+    #expect(try definition.inputShapes(["a": [3]]) == [[3, 2], [3]])
+    #expect(try definition.inputShapes([:]) == [[1, 2], [1]])
+    let cost = try ModelCost(definition, inputShapes: [[5, 2], [5]]) { _ in nil }
+    #expect(cost.outputShapes == [[5]])
+  }
 }

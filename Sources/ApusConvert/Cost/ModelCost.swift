@@ -28,14 +28,14 @@ public struct ModelCost: Sendable {
   public var operations: UInt64 { nodes.reduce(0) { $0 &+ ($1.operations ?? 0) } }
 
   /// - Parameters:
-  ///   - inputShapes: one for each input of the main graph.
+  ///   - inputShapes: one for each input of the model, in the order of its signature.
   ///   - readIntegers: the elements of a small constant tensor of int32 or int64.
   /// - Throws: what checks and shape rules of the operators find.
   public init(
     _ definition: ModelDefinition, inputShapes: [[Int]], registry: OperatorRegistry = .core,
     readIntegers: (TensorID) throws(ApusError) -> [Int64]?
   ) throws(ApusError) {
-    let graph = definition.graphs[0]
+    let graph = definition.calledGraph
     let types = try TypeInference(
       graph: graph, tensors: definition.tensors, registry: registry, inputShapes: inputShapes.map { Shape($0) },
       readIntegers: readIntegers
@@ -98,24 +98,30 @@ extension ModelDefinition {
   /// or no such value is allowed.
   public func smallestInputShapes() -> [[Int]]? {
     var shapes: [[Int]] = []
-    for id in graphs[0].inputs {
-      guard let shape = graphs[0].values[Int(id)].type?.tensor?.shape else { return nil }
-      var extents: [Int] = []
-      for dimension in shape.dimensions {
-        switch dimension {
-        case .known(let extent): extents.append(extent)
-        case .symbol(let id):
-          let symbol = symbols[Int(id)]
-          let multiple = max(symbol.multiple, 1)
-          let (rounded, overflow) = (max(symbol.minimum, 1) - 1).addingReportingOverflow(multiple)
-          let value = rounded / multiple * multiple
-          guard !overflow, value <= symbol.maximum ?? Int.max else { return nil }
-          extents.append(value)
-        case .unknown: return nil
-        }
-      }
-      shapes.append(extents)
+    for id in calledGraph.inputs {
+      guard let shape = smallestShape(of: graphs[0].values[Int(id)]) else { return nil }
+      shapes.append(shape)
     }
     return shapes
+  }
+
+  /// The same for one value.
+  func smallestShape(of value: Value) -> [Int]? {
+    guard let shape = value.type?.tensor?.shape else { return nil }
+    var extents: [Int] = []
+    for dimension in shape.dimensions {
+      switch dimension {
+      case .known(let extent): extents.append(extent)
+      case .symbol(let id):
+        let symbol = symbols[Int(id)]
+        let multiple = max(symbol.multiple, 1)
+        let (rounded, overflow) = (max(symbol.minimum, 1) - 1).addingReportingOverflow(multiple)
+        let value = rounded / multiple * multiple
+        guard !overflow, value <= symbol.maximum ?? Int.max else { return nil }
+        extents.append(value)
+      case .unknown: return nil
+      }
+    }
+    return extents
   }
 }

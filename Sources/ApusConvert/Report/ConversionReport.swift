@@ -41,22 +41,18 @@ public struct ConversionReport {
       ["model id", Quantity.hexadecimal(summary.modelID)],
       [
         "size",
-        "\(Quantity.count(summary.fileLength)) bytes; segments \(Quantity.bytes(rawBytes)) in \(Quantity.bytes(storedBytes))"
-          + " (\(Quantity.ratio(rawBytes, storedBytes)); "
-          + codecs.map { "\($0.count) \($0.codec)" }.joined(separator: ", ") + ")",
+        "\(Quantity.count(summary.fileLength)) bytes; "
+          + (rawBytes == 0
+            ? "all tensors within the sections"
+            : "segments \(Quantity.bytes(rawBytes)) in \(Quantity.bytes(storedBytes))"
+              + " (\(Quantity.ratio(rawBytes, storedBytes)); "
+              + codecs.map { "\($0.count) \($0.codec)" }.joined(separator: ", ") + ")"),
       ],
     ]
     if !leftOut.isEmpty {
       table.rows.append(["left out", "\(leftOut.count) tensors, \(Quantity.bytes(leftOutBytes)): no part of the model"])
     }
-    if let test = verification.selfTest {
-      table.rows.append([
-        "self test",
-        "\(test.vectors) test vectors pass, worst error \(Quantity.error(test.maximumAbsoluteError))",
-      ])
-    } else {
-      table.rows.append(["self test", "no test vectors: the runtime's results are not compared with anything"])
-    }
+    table.rows.append(["self test", verification.selfTestText])
     return "\(source) -> \(destination)\n" + table.text()
   }
 

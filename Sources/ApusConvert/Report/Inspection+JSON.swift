@@ -15,8 +15,8 @@ extension Inspection {
       JSONMember("model_id", .string(Quantity.hexadecimal(file.modelID))),
       JSONMember("name", .string(definition.graphs[0].name.string)),
       JSONMember("symbols", .array(definition.symbols.map(symbol))),
-      JSONMember("inputs", .array(definition.graphs[0].inputs.map(value))),
-      JSONMember("outputs", .array(definition.graphs[0].outputs.map(value))),
+      JSONMember("inputs", .array(definition.calledGraph.inputs.map(value))),
+      JSONMember("outputs", .array(definition.calledGraph.outputs.map(value))),
       JSONMember("states", .array(definition.signatures.flatMap(\.states).map(state))),
       JSONMember(
         "operators",
@@ -78,7 +78,7 @@ extension Inspection {
 
   private var costJSON: JSONValue {
     guard let cost, let memory else { return .null }
-    let graph = file.definition.graphs[0]
+    let graph = file.definition.calledGraph
     let shapes = zip(graph.inputs, cost.inputShapes).map { id, shape in
       JSONMember(graph.values[Int(id)].name.string, ModelJSON.extents(shape))
     }

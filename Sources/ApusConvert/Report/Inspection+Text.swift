@@ -30,22 +30,18 @@ extension Inspection {
     if !name.isEmpty { table.rows.append(["name", name.string]) }
     let stored = file.segments.reduce(0) { $0 + $1.storedSize }
     let raw = file.segments.reduce(0) { $0 + $1.rawSize }
-    table.rows.append([
-      "parameters",
-      Quantity.count(parameters) + " in \(Quantity.count(definition.tensors.count)) tensors; \(Quantity.bytes(raw)) of segments"
-        + " stored in \(Quantity.bytes(stored)) (\(Quantity.ratio(raw, stored)))",
-    ])
+    let segments = "\(Quantity.bytes(raw)) of segments in \(Quantity.bytes(stored)) (\(Quantity.ratio(raw, stored)))"
+    let place = raw == 0 ? "all within the sections" : segments
     table.rows.append(
-      [
-        "one run",
-        "\(Quantity.operations(file.needs.flops)), \(Quantity.bytes(file.needs.liveBytes)) alive, at the smallest shapes",
-      ])
+      ["parameters", "\(Quantity.count(parameters)) in \(Quantity.count(definition.tensors.count)) tensors; \(place)"])
+    let run = "\(Quantity.operations(file.needs.flops)), \(Quantity.bytes(file.needs.liveBytes)) of values alive at most"
+    table.rows.append(["one run", run + ", at the smallest shapes"])
     return table.text()
   }
 
   private var ports: String {
     let definition = file.definition
-    let graph = definition.graphs[0]
+    let graph = definition.calledGraph
     var table = TextTable(.init(title: ""), .init(title: "name"), .init(title: "type"), .init(title: "shape"))
     for (kind, ids) in [("input", graph.inputs), ("output", graph.outputs)] {
       for id in ids {
@@ -77,7 +73,7 @@ extension Inspection {
   }
 
   private func costText(_ cost: ModelCost) -> String {
-    let graph = file.definition.graphs[0]
+    let graph = file.definition.calledGraph
     var table = TextTable(
       .init(title: "node"), .init(title: "operator"), .init(title: "output"), .init(title: "parameters", alignment: .right),
       .init(title: "operations", alignment: .right))

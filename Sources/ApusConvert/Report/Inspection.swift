@@ -23,11 +23,11 @@ public struct Inspection {
   public let file: ModelFile
   public let path: String
   public let options: Options
-  /// nil where the input shapes are open, or an operator is unknown; `costError` says why.
+  /// nil where the input shapes are open, or this release can't run the model; `notes` says why.
   public let cost: ModelCost?
   public let memory: MemoryRequirements?
   /// Why cost, memory or stages are missing: the model may be one that this release can read but not run.
-  public private(set) var notes: [String] = []
+  public let notes: [String]
   let stages: [(name: String, lines: [String])]
 
   /// - Throws: what opening the file throws; `unknownName` and `shapeMismatch` for shapes that the model does not take.
@@ -38,7 +38,8 @@ public struct Inspection {
     self.options = options
     var stages: [(name: String, lines: [String])] = []
     if options.graph { stages.append(("file", GraphListing.file(file.definition))) }
-    let shapes = try file.definition.inputShapes(options.shapes).map { $0 }
+    let shapes: [[Int]]?
+    do throws(ApusError) { shapes = try file.definition.inputShapes(options.shapes) } catch { throw error.inFile(path) }
     var notes: [String] = []
     var cost: ModelCost?
     var memory: MemoryRequirements?
@@ -47,13 +48,9 @@ public struct Inspection {
       if options.graph { stages.append(("program", GraphListing.program(model.program, file.definition))) }
       if let shapes {
         cost = try file.cost(inputShapes: shapes)
-        // A signature may list the graph's inputs in another order.
-        let main = file.definition.graphs[0]
-        let names = main.inputs.map { main.values[Int($0)].name }
-        let ordered = model.inputs.map { port in names.firstIndex(of: port.name).map { shapes[$0] } ?? [] }
-        memory = try model.memoryRequirements(shapes: ordered, threads: options.threads)
+        memory = try model.memoryRequirements(shapes: shapes, threads: options.threads)
         if options.graph {
-          let plan = try model.describePlan(shapes: ordered, threads: options.threads)
+          let plan = try model.describePlan(shapes: shapes, threads: options.threads)
           stages.append(("plan", GraphListing.plan(plan)))
         }
       } else {
@@ -108,12 +105,22 @@ extension ModelFile {
 }
 
 extension ModelDefinition {
-  /// A shape for each input of the main graph: the chosen one, or the declared one with symbols that a chosen shape fixes as
-  /// there and all others at their smallest allowed value. nil where one stays open.
+  /// The main graph with the inputs and outputs of the model's signature, in its order, as a caller sees them.
+  var calledGraph: Graph {
+    var graph = graphs[0]
+    if let signature = signatures.first {
+      graph.inputs = signature.inputs
+      graph.outputs = signature.outputs
+    }
+    return graph
+  }
+
+  /// A shape for each input of the model, in the order of `Model.inputs`: the chosen one, or the declared one with symbols that
+  /// a chosen shape fixes as there and all others at their smallest allowed value. nil where one stays open.
   ///
   /// - Throws: `unknownName` for a name that is no input, `shapeMismatch` for a rank or extent that the model does not allow.
   public func inputShapes(_ chosen: [Name: [Int]]) throws(ApusError) -> [[Int]]? {
-    let graph = graphs[0]
+    let graph = calledGraph
     let names = graph.inputs.map { graph.values[Int($0)].name }
     for name in chosen.keys.sorted() where !names.contains(name) {
       throw ApusError(
@@ -141,8 +148,7 @@ extension ModelDefinition {
       if let extents = chosen[names[position]] {
         shapes.append(extents)
       } else {
-        model.graphs[0].inputs = [id]
-        guard let shape = model.smallestInputShapes()?.first else { return nil }
+        guard let shape = model.smallestShape(of: graph.values[Int(id)]) else { return nil }
         shapes.append(shape)
       }
     }

@@ -30,6 +30,13 @@ public struct Verification {
   /// Largest absolute error of the self test; 0 where it did not run.
   public var worstError: Double { selfTest?.maximumAbsoluteError ?? 0 }
 
+  /// What the self test found, in a few words.
+  var selfTestText: String {
+    guard let selfTest else { return "the file has no test vectors: nothing to compare the results with" }
+    let vectors = "\(selfTest.vectors) test vector\(selfTest.vectors == 1 ? "" : "s")"
+    return "\(vectors) pass, worst error \(Quantity.error(selfTest.maximumAbsoluteError))"
+  }
+
   /// Checks the file at `path`. Never throws: what is wrong is in `checks`.
   ///
   /// - Parameters:
@@ -91,14 +98,14 @@ public struct Verification {
       return
     }
     guard !model.definition.metadata.testVectors.isEmpty else {
-      add("self_test", "the file has no test vectors")
+      add("self_test", selfTestText)
       return
     }
     do throws(ApusError) {
       let report = try model.selfTest(pool: threads == 1 ? nil : ThreadPool(threads: threads, memory: model.memory))
       selfTest = report
       guard let worst = report.outputs.filter({ $0.failures > 0 }).max(by: { $0.failures < $1.failures }) else {
-        add("self_test", "\(report.vectors) test vectors, largest error \(Quantity.error(report.maximumAbsoluteError))")
+        add("self_test", selfTestText)
         return
       }
       add(
