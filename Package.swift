@@ -53,7 +53,7 @@ let package = Package(
       name: "modelconv",
       dependencies: [
         "ApusConvert", "Apus", "ApusSafetensors", .product(name: "ArgumentParser", package: "swift-argument-parser"),
-      ]),
+      ], exclude: ["JSON.md"]),
 
     // Writes the models of the C tests: see tools/c-tests.
     .executableTarget(name: "apus-test-models", dependencies: ["ApusGraph", "ApusFormatWriter"], path: "Tests/Models"),
