@@ -261,8 +261,9 @@ APUS_API int32_t apus_tensor_size(int32_t element_type, const apus_shape *shape,
 /* ============================================================ Memory, limits, log */
 
 /* The host's allocator for bulk memory: graph bytes, segments, packed weights, arenas, staging. Small objects, in proportion
- * to the verified graph, come from the C library. Where bulk memory ends, a call gives a status; where the C library has no
- * memory even for small objects, the process ends, as it does in any Swift program. Runs make no object of either kind.
+ * to the verified graph, come from the C library; where that has none left, libapus serves them from 64 MiB of address space
+ * that loading and preparing set aside first (APUS_ERROR_OUT_OF_MEMORY where that fails). A library that uses the Swift runtime
+ * (apus_build_info.is_embedded 0) has no such reserve: there the process ends. Runs make no object of either kind.
  *
  * Both functions are called from any thread, several at a time. They must not call Apus. The first calls come from the
  * function that the allocator was passed to; the last call comes before the last of these returns: release of the model,

@@ -156,8 +156,9 @@ public func apus_model_memory(
   call(error) { () throws(ApusError) in
     let info = try require(info, "info")
     let model = try ModelHandle.find(model).model
-    let needed = try model.memoryRequirements(
-      shapes: try inputShapes(model, shapes, count), threads: max(Int(threads), 1))
+    let needed = try withReserve { () throws(ApusError) in
+      try model.memoryRequirements(shapes: try inputShapes(model, shapes, count), threads: max(Int(threads), 1))
+    }
     var value = apus_memory_info()
     value.arena_bytes = needed.arenaBytes
     value.scratch_bytes = needed.scratchBytes
@@ -192,7 +193,7 @@ public func apus_model_self_test(
     let model = try ModelHandle.find(model).model
     var threads: ThreadPool?
     if let pool { threads = try PoolHandle.find(pool) }
-    let report = try model.selfTest(pool: threads)
+    let report = try withReserve { () throws(ApusError) in try model.selfTest(pool: threads) }
     if let info {
       var value = apus_self_test_info()
       value.vector_count = UInt32(clamping: report.vectors)

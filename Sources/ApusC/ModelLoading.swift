@@ -63,7 +63,9 @@ private func load(
       load.limits = try Limits(values.limits)
       load.memory = try BulkMemory.over(values.allocator, limit: load.limits.memoryBytes)
       load.level = try selectedCPU(values.cpu).level
-      let loaded = try LoadedModel(try Model.load(try source(), options: load), log: log)
+      let loaded = try withReserve { () throws(ApusError) in
+        try LoadedModel(try Model.load(try source(), options: load), log: log)
+      }
       model.pointee = ModelHandle.make(loaded)
       log(APUS_LOG_INFO) {
         "model loaded: \(loaded.info.node_count) nodes, \(loaded.info.weight_bytes) bytes of weights, kernels "

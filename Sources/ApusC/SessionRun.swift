@@ -11,7 +11,9 @@ public func apus_session_prepare(
     bound.profile = nil
     // Whatever the outcome, the session has let go of buffers that no longer fit.
     defer { releaseUnbound(bound) }
-    try bound.session.prepare(try inputShapes(bound.loaded.model, shapes, count))
+    try withReserve { () throws(ApusError) in
+      try bound.session.prepare(try inputShapes(bound.loaded.model, shapes, count))
+    }
     bound.loaded.log(APUS_LOG_DEBUG) { "session prepared: arena of \(bound.session.arenaBytes) bytes" }
   }
 }

@@ -1,5 +1,8 @@
 // The caller's allocator: it gets back all that it gave, with the same sizes, whatever fails, and limits hold.
 #include <stdatomic.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "check.h"
 
@@ -71,20 +74,19 @@ static void count_release(void *user, const void *memory) {
 }
 
 // Loads, prepares and runs a model with everything it can hold, and gives all of it back. Returns the first failure.
-static int32_t whole_life(const char *name, const int64_t *extents, uint64_t rank, const apus_allocator *allocator,
-                          released *release) {
+static int32_t whole_life_of(const file_bytes *file, const int64_t *extents, uint64_t rank, const apus_allocator *allocator,
+                             uint32_t thread_count, released *release) {
   apus_load_options load;
   apus_load_options_init(&load, sizeof load);
   load.allocator = allocator;
   apus_pool_options threads;
   apus_pool_options_init(&threads, sizeof threads);
-  threads.threads = 2;
+  threads.threads = thread_count;
   threads.allocator = allocator;
-  file_bytes file = model_bytes(name);
   apus_model *model = NULL;
   apus_pool *pool = NULL;
   apus_session *session = NULL;
-  int32_t status = apus_model_load_borrowed(file.data, file.size, count_release, release, &load, &model, &error);
+  int32_t status = apus_model_load_borrowed(file->data, file->size, count_release, release, &load, &model, &error);
   if (status == APUS_OK) status = apus_pool_create(&threads, &pool, &error);
   apus_session_options options;
   apus_session_options_init(&options, sizeof options);
@@ -100,6 +102,13 @@ static int32_t whole_life(const char *name, const int64_t *extents, uint64_t ran
   apus_session_destroy(session, NULL);
   apus_pool_release(pool);
   apus_model_release(model);
+  return status;
+}
+
+static int32_t whole_life(const char *name, const int64_t *extents, uint64_t rank, const apus_allocator *allocator,
+                          released *release) {
+  file_bytes file = model_bytes(name);
+  const int32_t status = whole_life_of(&file, extents, rank, allocator, 2, release);
   free(file.data);
   return status;
 }
@@ -227,6 +236,71 @@ static void huge_shapes_are_refused_before_allocation(void) {
   CHECK(h.live == 0);
 }
 
+// Takes all memory that the process can still get, then gives back `blocks` blocks of 16 KiB.
+static void exhaust_memory(int blocks) {
+  const struct rlimit space = {1 << 20, 1 << 20};  // less than is in use: nothing more from the system
+  void **last = NULL, **block;
+  if (setrlimit(RLIMIT_AS, &space) != 0) _exit(2);
+  for (size_t size = 16 << 10; size >= sizeof *block; size /= 2) {
+    while ((block = malloc(size)) != NULL) {
+      // The small ones stay; the large ones are a chain.
+      if (size < 16 << 10) continue;
+      *block = last;
+      last = block;
+    }
+  }
+  for (; blocks > 0 && last != NULL; blocks--) {
+    block = *last;
+    free(last);
+    last = block;
+  }
+}
+
+// In a child without memory but `blocks` blocks: a whole life of LeNet, which may end in a status only.
+static int life_without_memory(const file_bytes *file, int blocks) {
+  const int64_t image[4] = {2, 1, 28, 28};
+  const pid_t child = fork();
+  if (child == 0) {
+    apus_allocator allocator;
+    hooks h;
+    released release = {0};
+    use_hooks(&allocator, &h, 0);
+    exhaust_memory(blocks);
+    const int32_t status = whole_life_of(file, image, 4, &allocator, 1, &release);
+    if (h.live != 0 || release.count != 1) _exit(5);
+    _exit(status == APUS_OK ? 0 : status == APUS_ERROR_OUT_OF_MEMORY ? 1 : 3);
+  }
+  int ended = 0;
+  if (child < 0 || waitpid(child, &ended, 0) != child || !WIFEXITED(ended)) return 4;
+  return WEXITSTATUS(ended);
+}
+
+// What libapus promises: no memory for small objects is a status. The Swift runtime of the other build ends the process.
+static void exhausted_memory_is_a_status(void) {
+  apus_build_info build;
+  apus_build_info_init(&build, sizeof build);
+  CHECK_OK(apus_build(&build, &error));
+  if (!build.is_embedded) return;
+  file_bytes file = model_bytes("lenet");
+  // The first load sets the reserve aside.
+  apus_model_release(load_model("lenet"));
+  // A heap for the children to give back from, which stays with the process: the last block is in use.
+  enum { BLOCKS = 512 };
+  void *heap[BLOCKS + 1];
+  for (int i = 0; i <= BLOCKS; i++) heap[i] = malloc(16 << 10);
+  for (int i = 0; i < BLOCKS; i++) free(heap[i]);
+  int refused = 0, worked = 0;
+  for (int blocks = 0; blocks <= BLOCKS; blocks += blocks < 64 ? 2 : 8) {
+    const int result = life_without_memory(&file, blocks);
+    CHECK(result == 0 || result == 1);
+    refused += result == 1;
+    worked += result == 0;
+  }
+  CHECK(refused > 0 && worked > 0);
+  free(heap[BLOCKS]);
+  free(file.data);
+}
+
 static void half_an_allocator_is_refused(void) {
   apus_allocator allocator;
   hooks h;
@@ -257,6 +331,7 @@ int main(int argc, char **argv) {
       {"a_session_survives_a_failed_prepare", a_session_survives_a_failed_prepare},
       {"the_memory_limit_holds", the_memory_limit_holds},
       {"huge_shapes_are_refused_before_allocation", huge_shapes_are_refused_before_allocation},
+      {"exhausted_memory_is_a_status", exhausted_memory_is_a_status},
       {"half_an_allocator_is_refused", half_an_allocator_is_refused},
   };
   return run_tests(argc, argv, tests, sizeof tests / sizeof *tests);
