@@ -1,5 +1,5 @@
 /// The one error of Apus: a stable status number and what a person needs to find the cause.
-public struct ApusError: Error, Sendable {
+public struct ApusError: Error, @unchecked Sendable {
   /// Status numbers of the C ABI (include/apus.h), grouped in ranges.
   public enum Status: Int32, Sendable {
     // Arguments
@@ -45,32 +45,111 @@ public struct ApusError: Error, Sendable {
     case `internal` = 900
   }
 
-  public var status: Status
-  /// One sentence that says what is wrong, without the parts below.
-  public var message: String
-  /// The file it is about; empty where none is.
-  public var file: String = ""
-  /// `name (domain.Operator-version)` of the node; empty where none is.
-  public var operatorName: String = ""
-  /// The tensor, input or output; empty where none is.
-  public var tensorName: String = ""
-  public var expected: String = ""
-  public var actual: String = ""
-  /// Byte offset in the file, or in the raw graph section where the message says so.
-  public var fileOffset: UInt64? = nil
+  /// One pointer wide, so that a `try` costs a register and not a copy of all the parts: it halves the library.
+  private var storage: Storage
 
+  private final class Storage {
+    var status: Status
+    var message: String
+    var file: String
+    var operatorName: String
+    var tensorName: String
+    var expected: String
+    var actual: String
+    var fileOffset: UInt64?
+
+    init(
+      _ status: Status, _ message: String, _ file: String, _ operatorName: String, _ tensorName: String, _ expected: String,
+      _ actual: String, _ fileOffset: UInt64?
+    ) {
+      self.status = status
+      self.message = message
+      self.file = file
+      self.operatorName = operatorName
+      self.tensorName = tensorName
+      self.expected = expected
+      self.actual = actual
+      self.fileOffset = fileOffset
+    }
+  }
+
+  @inline(never)
   public init(
     _ status: Status, _ message: String, file: String = "", operatorName: String = "", tensorName: String = "",
     expected: String = "", actual: String = "", fileOffset: UInt64? = nil
   ) {
-    self.status = status
-    self.message = message
-    self.file = file
-    self.operatorName = operatorName
-    self.tensorName = tensorName
-    self.expected = expected
-    self.actual = actual
-    self.fileOffset = fileOffset
+    storage = Storage(status, message, file, operatorName, tensorName, expected, actual, fileOffset)
+  }
+
+  /// Makes the parts this value's own, before one of them is set.
+  @inline(never)
+  private mutating func detach() {
+    storage = Storage(
+      storage.status, storage.message, storage.file, storage.operatorName, storage.tensorName, storage.expected,
+      storage.actual, storage.fileOffset)
+  }
+
+  public var status: Status { storage.status }
+
+  /// One sentence that says what is wrong, without the parts below.
+  public var message: String {
+    get { storage.message }
+    set {
+      detach()
+      storage.message = newValue
+    }
+  }
+
+  /// The file it is about; empty where none is.
+  public var file: String {
+    get { storage.file }
+    set {
+      detach()
+      storage.file = newValue
+    }
+  }
+
+  /// `name (domain.Operator-version)` of the node; empty where none is.
+  public var operatorName: String {
+    get { storage.operatorName }
+    set {
+      detach()
+      storage.operatorName = newValue
+    }
+  }
+
+  /// The tensor, input or output; empty where none is.
+  public var tensorName: String {
+    get { storage.tensorName }
+    set {
+      detach()
+      storage.tensorName = newValue
+    }
+  }
+
+  public var expected: String {
+    get { storage.expected }
+    set {
+      detach()
+      storage.expected = newValue
+    }
+  }
+
+  public var actual: String {
+    get { storage.actual }
+    set {
+      detach()
+      storage.actual = newValue
+    }
+  }
+
+  /// Byte offset in the file, or in the raw graph section where the message says so.
+  public var fileOffset: UInt64? {
+    get { storage.fileOffset }
+    set {
+      detach()
+      storage.fileOffset = newValue
+    }
   }
 
   /// The same error with the file filled in where it was not known below.
