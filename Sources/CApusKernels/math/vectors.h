@@ -15,6 +15,9 @@
 #define APUSK_LANES 16
 
 typedef float f32x16 __attribute__((ext_vector_type(16)));
+typedef float f32x8 __attribute__((ext_vector_type(8)));
+typedef float f32x4 __attribute__((ext_vector_type(4)));
+typedef float f32x2 __attribute__((ext_vector_type(2)));
 typedef int32_t i32x16 __attribute__((ext_vector_type(16)));
 
 APUSK_INLINE f32x16 splat(float value) { return (f32x16)value; }
@@ -25,8 +28,13 @@ APUSK_INLINE f32x16 fma16(f32x16 a, f32x16 b, f32x16 c) { return __builtin_eleme
 #else
 // 16 calls of fmaf where the base target has no such instruction: one loop, not a copy at each use.
 APUSK_LONG_FUNCTION f32x16 fma16(f32x16 a, f32x16 b, f32x16 c) {
+  float x[APUSK_LANES], y[APUSK_LANES], z[APUSK_LANES];
+  __builtin_memcpy(x, &a, sizeof a);
+  __builtin_memcpy(y, &b, sizeof b);
+  __builtin_memcpy(z, &c, sizeof c);
 #pragma clang loop unroll(disable)
-  for (int lane = 0; lane < APUSK_LANES; lane++) c[lane] = fmaf(a[lane], b[lane], c[lane]);
+  for (int lane = 0; lane < APUSK_LANES; lane++) z[lane] = fmaf(x[lane], y[lane], z[lane]);
+  __builtin_memcpy(&c, z, sizeof c);
   return c;
 }
 #endif
@@ -49,42 +57,69 @@ APUSK_INLINE f32x16 load_part(const float *p, int64_t n) {
 APUSK_INLINE void store_part(float *p, f32x16 v, int64_t n) {
   _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v);
 }
-#elif APUSK_ISA == 1
-APUSK_INLINE __m256i part_mask(int64_t n) {
-  return _mm256_cmpgt_epi32(_mm256_set1_epi32((int32_t)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
-}
-
-APUSK_INLINE f32x16 load_part(const float *p, int64_t n) {
-  union {
-    f32x16 whole;
-    __m256 half[2];
-  } v;
-  v.half[0] = _mm256_maskload_ps(p, part_mask(n));
-  v.half[1] = n > 8 ? _mm256_maskload_ps(p + 8, part_mask(n - 8)) : _mm256_setzero_ps();
-  return v.whole;
-}
-
-APUSK_INLINE void store_part(float *p, f32x16 v, int64_t n) {
-  union {
-    f32x16 whole;
-    __m256 half[2];
-  } u = {v};
-  _mm256_maskstore_ps(p, part_mask(n), u.half[0]);
-  if (n > 8) _mm256_maskstore_ps(p + 8, part_mask(n - 8), u.half[1]);
+#else
+#if APUSK_ISA == 1
+APUSK_INLINE f32x8 load_part_of_8(const float *p, int64_t n) {
+  __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  return (f32x8)_mm256_maskload_ps(p, _mm256_cmpgt_epi32(_mm256_set1_epi32((int32_t)n), lanes));
 }
 #else
-APUSK_INLINE f32x16 load_part(const float *p, int64_t n) {
-  float lanes[APUSK_LANES] = {0};
-  for (int64_t i = 0; i < n; i++) lanes[i] = p[i];
-  return load16(lanes);
+APUSK_INLINE f32x4 load_part_of_4(const float *p, int64_t n) {
+  f32x4 v = 0.0f;
+  if (n >= 4) {
+    __builtin_memcpy(&v, p, sizeof v);
+    return v;
+  }
+  if (n > 0) v[0] = p[0];
+  if (n > 1) v[1] = p[1];
+  if (n > 2) v[2] = p[2];
+  return v;
 }
 
-APUSK_INLINE void store_part(float *p, f32x16 v, int64_t n) {
-  float lanes[APUSK_LANES];
-  store16(lanes, v);
-  for (int64_t i = 0; i < n; i++) p[i] = lanes[i];
+APUSK_INLINE f32x8 load_part_of_8(const float *p, int64_t n) {
+  f32x8 v;
+  v.lo = load_part_of_4(p, n);
+  v.hi = n > 4 ? load_part_of_4(p + 4, n - 4) : (f32x4)0.0f;
+  return v;
 }
 #endif
+
+APUSK_LONG_FUNCTION f32x16 load_part(const float *p, int64_t n) {
+  f32x16 v;
+  v.lo = load_part_of_8(p, n);
+  v.hi = n > 8 ? load_part_of_8(p + 8, n - 8) : (f32x8)0.0f;
+  return v;
+}
+
+// In pieces of 8, 4, 2 and 1: what is stored like this can be loaded again without a stall, unlike masked stores.
+APUSK_LONG_FUNCTION void store_part(float *p, f32x16 v, int64_t n) {
+  f32x8 eight = v.lo;
+  if (n & 8) {
+    __builtin_memcpy(p, &eight, sizeof eight);
+    p += 8;
+    eight = v.hi;
+  }
+  f32x4 four = eight.lo;
+  if (n & 4) {
+    __builtin_memcpy(p, &four, sizeof four);
+    p += 4;
+    four = eight.hi;
+  }
+  f32x2 two = four.lo;
+  if (n & 2) {
+    __builtin_memcpy(p, &two, sizeof two);
+    p += 2;
+    two = four.hi;
+  }
+  if (n & 1) *p = two[0];
+}
+#endif
+
+// v with the lanes from n on set to `other`, 0 <= n <= 16.
+APUSK_INLINE f32x16 replace_rest(f32x16 v, int64_t n, float other) {
+  const i32x16 lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  return lane < (i32x16)(int32_t)n ? v : splat(other);
+}
 
 // n lanes, 1 <= n <= 16: the form for loops whose last round is shorter.
 APUSK_INLINE f32x16 load_lanes(const float *p, int64_t n) { return n >= APUSK_LANES ? load16(p) : load_part(p, n); }
@@ -99,8 +134,6 @@ APUSK_INLINE void store_lanes(float *p, f32x16 v, int64_t n) {
 
 // The tree of apusk_reduce.h: lanes 8 apart, 4 apart, 2 apart, then the last two.
 APUSK_INLINE float sum_of_lanes(f32x16 v) {
-  typedef float f32x8 __attribute__((ext_vector_type(8)));
-  typedef float f32x4 __attribute__((ext_vector_type(4)));
   f32x8 eight = v.lo + v.hi;
   f32x4 four = eight.lo + eight.hi;
   return (four[0] + four[2]) + (four[1] + four[3]);

@@ -6,14 +6,30 @@ APUSK_INLINE f32x16 larger(f32x16 x, f32x16 largest) { return x > largest ? x : 
 
 // ---- rows of consecutive elements ----------------------------------------------------------------------------------------
 
+APUSK_INLINE float largest_of_lanes(f32x16 v) {
+  f32x8 eight = v.lo > v.hi ? v.lo : v.hi;
+  f32x4 four = eight.lo > eight.hi ? eight.lo : eight.hi;
+  f32x2 two = four.lo > four.hi ? four.lo : four.hi;
+  return two[0] > two[1] ? two[0] : two[1];
+}
+
+// A row that fits into one vector stays in it.
+static void softmax_short_row(const float *x, float *y, int64_t n, int logarithmic) {
+  f32x16 v = load_lanes(x, n);
+  // NaN would win or lose by its place in the tree: it counts as -inf for the maximum, and shows in the sum.
+  f32x16 numbers = v == v ? v : splat(-INFINITY);
+  float m = largest_of_lanes(replace_rest(numbers, n, -INFINITY));
+  f32x16 e = replace_rest(exp16(v - m), n, 0.0f);
+  float sum = sum_of_lanes(e);
+  store_lanes(y, logarithmic ? v - m - log16(splat(sum))[0] : e / sum, n);
+}
+
 APUSK_INLINE float largest_of(const float *x, int64_t n) {
   f32x16 largest = splat(-INFINITY);
-  int64_t i = 0;
-  for (; i + APUSK_LANES <= n; i += APUSK_LANES) largest = larger(load16(x + i), largest);
-  float m = -INFINITY;
-  for (int lane = 0; lane < APUSK_LANES; lane++) m = largest[lane] > m ? largest[lane] : m;
-  for (; i < n; i++) m = x[i] > m ? x[i] : m;
-  return m;
+  for (int64_t i = 0; i < n; i += APUSK_LANES) {
+    largest = larger(replace_rest(load_lanes(x + i, n - i), n - i < APUSK_LANES ? n - i : APUSK_LANES, -INFINITY), largest);
+  }
+  return largest_of_lanes(largest);
 }
 
 // y[i] = e^(x[i] - m) where y isn't NULL; returns their sum.
@@ -28,14 +44,16 @@ APUSK_INLINE float sum_of_exponentials(const float *x, float *y, int64_t n, floa
   if (i < n) {
     f32x16 e = exp16(load_part(x + i, n - i) - m);
     if (y) store_part(y + i, e, n - i);
-    float rest[APUSK_LANES] = {0};
-    store_part(rest, e, n - i);
-    lanes += load16(rest);
+    lanes += replace_rest(e, n - i, 0.0f);
   }
   return sum_of_lanes(lanes);
 }
 
 static void softmax_row(const float *x, float *y, int64_t n, int logarithmic) {
+  if (n <= APUSK_LANES) {
+    softmax_short_row(x, y, n, logarithmic);
+    return;
+  }
   float m = largest_of(x, n);
   float sum = sum_of_exponentials(x, logarithmic ? NULL : y, n, m);
   if (logarithmic) {
