@@ -37,7 +37,9 @@ public struct Conversion: Sendable {
   public var testVectors = true
 
   /// Written into each file; with the source's hash it says where the model comes from.
-  public static let producer: Name = "modelconv 0.1.0"
+  public static let producer = Name("modelconv " + version)
+  /// Of this release.
+  public static let version = "0.1.0"
 
   public init() {}
 

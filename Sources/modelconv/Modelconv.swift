@@ -1,4 +1,5 @@
 import Apus
+import ApusConvert
 import ArgumentParser
 import Foundation
 
@@ -20,8 +21,8 @@ struct Modelconv: ParsableCommand {
 
       Exit codes: 0 success; 1 a check, the conversion or the run failed; 2 the command line is wrong.
       """,
-    version: "0.1.0",
-    subcommands: [Convert.self, Inspect.self, Verify.self, Run.self, Bench.self])
+    version: Conversion.version,
+    subcommands: [Convert.self, Inspect.self, Verify.self, Run.self, Bench.self, Operators.self])
 
   /// Usage errors are 2 here, as most tools have it; ArgumentParser's own is 64.
   static func main() {

@@ -1,5 +1,6 @@
 import Apus
 import ApusConvert
+import ApusGraph
 import ApusSafetensors
 import Foundation
 import Testing
@@ -40,6 +41,7 @@ import Testing
     var bench = Benchmark.Options()
     bench.seconds = 0
     try check(try Benchmark(path: scratch.file("m.apus"), options: bench).json, "apus.bench")
+    try check(OperatorListing().json, "apus.operators")
     // A failure is a document, too.
     try check(Verification(path: "/nonexistent").json, "apus.verify")
   }
@@ -72,6 +74,16 @@ import Testing
     for piece in ["ai.onnx.Gemm-13", "[N, 600]", "cat,dog", "366,600", "segment table", "test vector 0", "%logits"] {
       #expect(text.contains(piece), "\(piece) in \(text)")
     }
+  }
+
+  @Test func everyOperatorOfTheRegistryIsListed() throws {
+    let listing = OperatorListing()
+    let listed = try #require(listing.json["operators"]?.arrayValue)
+    #expect(listed.count == OperatorRegistry.core.schemas.count)
+    let conv = try #require(listed.first { $0["name"] == "Conv" })
+    #expect(conv["versions"] == [22])
+    #expect(conv["inputs"]?.arrayValue?.map { $0["arity"] } == ["required", "required", "optional"])
+    #expect(listing.text.contains("X, W, B?"))
   }
 
   @Test func shapesOfAnInspectionAreChecked() throws {

@@ -162,13 +162,14 @@ private final class Folder {
   }
 
   @Test func helpAndVersionExitWithZero() throws {
-    for command in ["convert", "inspect", "verify", "run", "bench"] {
+    for command in ["convert", "inspect", "verify", "run", "bench", "operators"] {
       let help = try Command(command, "--help")
       #expect(help.code == 0)
       #expect(help.output.contains("modelconv \(command) "))
       #expect(help.errors.isEmpty)
     }
     #expect(try Command("--help").output.contains("Exit codes"))
+    #expect(try Command("operators").output.contains("ai.onnx.Conv"))
     #expect(try Command("--version").output == "0.1.0\n")
   }
 }

@@ -34,7 +34,7 @@ public struct Verification {
   var selfTestText: String {
     guard let selfTest else { return "the file has no test vectors: nothing to compare the results with" }
     let vectors = "\(selfTest.vectors) test vector\(selfTest.vectors == 1 ? "" : "s")"
-    return "\(vectors) pass, worst error \(Quantity.error(selfTest.maximumAbsoluteError))"
+    return "\(vectors) reproduced, worst error \(Quantity.error(selfTest.maximumAbsoluteError))"
   }
 
   /// Checks the file at `path`. Never throws: what is wrong is in `checks`.
