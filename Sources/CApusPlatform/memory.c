@@ -32,13 +32,14 @@ static const size_t huge_page = (size_t)2 << 20;
 #endif
 #endif
 
-static bool is_mapped(size_t size, size_t alignment) {
 #ifdef APUSP_WATCHED_HEAP
-  (void)size, (void)alignment;
-  return false;  // AddressSanitizer guards heap blocks only
+static const bool maps_blocks = false;  // AddressSanitizer guards heap blocks only
 #else
-  return size >= mapped_from && alignment <= huge_page;
+static const bool maps_blocks = true;
 #endif
+
+static bool is_mapped(size_t size, size_t alignment) {
+  return maps_blocks && size >= mapped_from && alignment <= huge_page;
 }
 
 static void *map_block(size_t size, size_t alignment) {
