@@ -70,11 +70,17 @@ final class CText: @unchecked Sendable {
   private let buffer: BulkBuffer
   private let textOffset: Int
 
-  init(_ builder: CTextBuilder, memory: BulkMemory) throws(ApusError) {
-    let stride = MemoryLayout<apus_dimension>.stride
+  convenience init(_ builder: CTextBuilder, memory: BulkMemory) throws(ApusError) {
     // Both are in memory as arrays already, so neither product nor sum can overflow.
-    textOffset = builder.dimensions.count * stride
-    buffer = try memory.allocate(byteCount: textOffset + builder.bytes.count, purpose: "names and shapes")
+    let textOffset = builder.dimensions.count * MemoryLayout<apus_dimension>.stride
+    let buffer = try memory.allocate(byteCount: textOffset + builder.bytes.count, purpose: "names and shapes")
+    self.init(builder, buffer, textOffset)
+  }
+
+  private init(_ builder: CTextBuilder, _ buffer: BulkBuffer, _ textOffset: Int) {
+    self.buffer = buffer
+    self.textOffset = textOffset
+    let stride = MemoryLayout<apus_dimension>.stride
     let text = buffer.pointer + textOffset
     builder.bytes.withUnsafeBytes { bytes in
       if let base = bytes.baseAddress { text.copyMemory(from: base, byteCount: bytes.count) }

@@ -28,43 +28,63 @@ final class LoadedModel: @unchecked Sendable {
   /// Holds what the pointers above point to.
   private let text: CText
 
-  init(_ model: Model, log: Log) throws(ApusError) {
+  /// Where the names of a model stand in its text.
+  private struct Places {
+    let builder: CTextBuilder
+    let inputs: [CTextBuilder.TensorPlace]
+    let outputs: [CTextBuilder.TensorPlace]
+    let states: [Int]
+    let entries: [(Int, Int)]
+    let kinds: [Needs.Operator]
+    let kindNames: [(Int, Int)]
+    let producer: Int
+
+    init(_ model: Model) {
+      let definition = model.definition
+      var builder = CTextBuilder()
+      inputs = model.inputs.map { builder.add($0, symbols: definition.symbols) }
+      outputs = model.outputs.map { builder.add($0, symbols: definition.symbols) }
+      states = model.states.map { builder.add($0.name) }
+      var sorted = definition.metadata.entries
+      sorted.sort { $0.key < $1.key }
+      entries = sorted.map { (builder.add($0.key), builder.add($0.value)) }
+      let kinds = definition.usedOperators()
+      self.kinds = kinds
+      kindNames = kinds.map { (builder.add($0.domain), builder.add($0.name)) }
+      producer = builder.add(definition.metadata.producer)
+      self.builder = builder
+    }
+  }
+
+  convenience init(_ model: Model, log: Log) throws(ApusError) {
+    let places = Places(model)
+    self.init(model, log, places, try CText(places.builder, memory: model.memory))
+  }
+
+  private init(_ model: Model, _ log: Log, _ places: Places, _ text: CText) {
     self.model = model
     self.log = log
-    let definition = model.definition
-    var builder = CTextBuilder()
-    let inputPlaces = model.inputs.map { builder.add($0, symbols: definition.symbols) }
-    let outputPlaces = model.outputs.map { builder.add($0, symbols: definition.symbols) }
-    let statePlaces = model.states.map { builder.add($0.name) }
-    var entries = definition.metadata.entries
-    entries.sort { $0.key < $1.key }
-    let entryPlaces = entries.map { (builder.add($0.key), builder.add($0.value)) }
-    let kinds = definition.usedOperators()
-    let kindPlaces = kinds.map { (builder.add($0.domain), builder.add($0.name)) }
-    let producer = builder.add(definition.metadata.producer)
-
-    let text = try CText(builder, memory: model.memory)
     self.text = text
-    inputs = inputPlaces.map { text.tensorInfo($0) }
-    outputs = outputPlaces.map { text.tensorInfo($0) }
+    inputs = places.inputs.map { text.tensorInfo($0) }
+    outputs = places.outputs.map { text.tensorInfo($0) }
     var states: [apus_state_info] = []
-    for (state, place) in zip(model.states, statePlaces) {
+    for (state, place) in zip(model.states, places.states) {
       states.append(
         apus_state_info(
           struct_size: 0, name: text.string(place), input: UInt32(clamping: state.input), output: UInt32(clamping: state.output)))
     }
     self.states = states
-    metadata = entryPlaces.map { Entry(key: text.string($0.0), value: text.string($0.1)) }
-    let counts = LoadedModel.nodeCounts(of: kinds, in: definition)
+    metadata = places.entries.map { Entry(key: text.string($0.0), value: text.string($0.1)) }
+    let counts = LoadedModel.nodeCounts(of: places.kinds, in: model.definition)
     var operators: [Operator] = []
-    for (index, place) in kindPlaces.enumerated() {
+    for (index, place) in places.kindNames.enumerated() {
       operators.append(
         Operator(
-          domain: text.string(place.0), name: text.string(place.1), sinceVersion: kinds[index].sinceVersion,
+          domain: text.string(place.0), name: text.string(place.1), sinceVersion: places.kinds[index].sinceVersion,
           nodeCount: UInt32(clamping: counts[index])))
     }
     self.operators = operators
-    info = LoadedModel.info(model, operatorCount: kinds.count, producer: text.string(producer))
+    info = LoadedModel.info(model, operatorCount: places.kinds.count, producer: text.string(places.producer))
   }
 
   private static func nodeCounts(of kinds: [Needs.Operator], in definition: ModelDefinition) -> [Int] {

@@ -64,11 +64,14 @@ final class CProfile {
   /// Holds what the entries point to.
   private let text: CText
 
-  init(_ session: Session) throws(ApusError) {
+  convenience init(_ session: Session) throws(ApusError) {
     var builder = CTextBuilder()
     let profile = session.profile
     let places = profile.map { (builder.add($0.label), builder.add($0.operatorName)) }
-    let text = try CText(builder, memory: session.model.memory)
+    self.init(profile, places, try CText(builder, memory: session.model.memory))
+  }
+
+  private init(_ profile: [Session.ProfileEntry], _ places: [(Int, Int)], _ text: CText) {
     self.text = text
     var entries: [apus_profile_entry] = []
     for (entry, place) in zip(profile, places) {

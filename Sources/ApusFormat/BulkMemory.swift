@@ -12,7 +12,7 @@ public final class BulkMemory: @unchecked Sendable {
   ///   - hooks: the caller's allocator; nil for the system's.
   ///   - limit: the most bytes in use at a time.
   /// - Throws: `out_of_memory`; `invalid_argument` where only one of the two hooks is there.
-  public init(hooks: apusp_memory_hooks? = nil, limit: UInt64 = .max) throws(ApusError) {
+  public convenience init(hooks: apusp_memory_hooks? = nil, limit: UInt64 = .max) throws(ApusError) {
     var created: OpaquePointer?
     let status: Int32
     if var hooks {
@@ -23,8 +23,11 @@ public final class BulkMemory: @unchecked Sendable {
     guard status == 0, let created else {
       throw ApusError(ApusError.Status(rawValue: status) ?? .internal, "can not set up bulk memory")
     }
-    handle = created
+    self.init(handle: created)
   }
+
+  /// Embedded Swift does not free an object whose designated initializer throws before all is set: in the core these do not.
+  private init(handle: OpaquePointer) { self.handle = handle }
 
   deinit { apusp_memory_release(handle) }
 

@@ -11,7 +11,7 @@ final class InlineTensors {
     var count: Int
   }
 
-  init(_ tensors: [ConstantTensor], memory: BulkMemory) throws(ApusError) {
+  convenience init(_ tensors: [ConstantTensor], memory: BulkMemory) throws(ApusError) {
     var places: [Place?] = []
     var end = 0
     for tensor in tensors {
@@ -24,12 +24,17 @@ final class InlineTensors {
       guard !overflow else { throw ApusError(.limitExceeded, "inline tensors larger than memory can be") }
       end = next
     }
-    buffer = try memory.allocate(byteCount: end, purpose: "small tensors")
-    self.places = places
+    let buffer = try memory.allocate(byteCount: end, purpose: "small tensors")
     for (index, tensor) in tensors.enumerated() {
       guard case .inline(let bytes) = tensor.storage, let place = places[index], place.count > 0 else { continue }
       UnsafeMutableRawBufferPointer(rebasing: buffer.mutableBytes[place.start..<place.start + place.count]).copyBytes(from: bytes)
     }
+    self.init(buffer: buffer, places: places)
+  }
+
+  private init(buffer: BulkBuffer, places: [Place?]) {
+    self.buffer = buffer
+    self.places = places
   }
 
   /// nil for a tensor that is not inline.

@@ -68,7 +68,12 @@ public final class ModelFile: @unchecked Sendable {
     try self.init(Contents(definition: definition, needs: needs), limits, bulk)
   }
 
-  private init(_ contents: Contents, _ limits: Limits, _ memory: BulkMemory) throws(ApusError) {
+  private convenience init(_ contents: Contents, _ limits: Limits, _ memory: BulkMemory) throws(ApusError) {
+    let inline = try InlineTensors(contents.definition.tensors, memory: memory)
+    self.init(contents, limits, memory, inline, try Lock())
+  }
+
+  private init(_ contents: Contents, _ limits: Limits, _ memory: BulkMemory, _ inline: InlineTensors, _ lock: Lock) {
     (definition, needs) = (contents.definition, contents.needs)
     (self.limits, self.memory) = (limits, memory)
     if let container = contents.container, let input = contents.input {
@@ -79,8 +84,7 @@ public final class ModelFile: @unchecked Sendable {
     } else {
       (header, modelID, segments, sections, graph, store) = (nil, [], [], [], nil, nil)
     }
-    inline = try InlineTensors(contents.definition.tensors, memory: memory)
-    lock = try Lock()
+    (self.inline, self.lock) = (inline, lock)
     checkedTensors = [Bool](repeating: false, count: contents.definition.tensors.count)
   }
 

@@ -5,10 +5,12 @@ import CApusPlatform
 package final class Lock: @unchecked Sendable {
   private let mutex: OpaquePointer
 
-  package init() throws(ApusError) {
+  package convenience init() throws(ApusError) {
     guard let mutex = apusp_mutex_create() else { throw ApusError(.outOfMemory, "no memory for a lock") }
-    self.mutex = mutex
+    self.init(mutex: mutex)
   }
+
+  private init(mutex: OpaquePointer) { self.mutex = mutex }
 
   deinit { apusp_mutex_destroy(mutex) }
 

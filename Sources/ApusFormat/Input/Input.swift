@@ -23,51 +23,45 @@ final class Input {
   /// For messages; empty where the source has no name.
   let path: String
 
-  init(_ source: ByteSource, memory: BulkMemory) throws(ApusError) {
+  convenience init(_ source: ByteSource, memory: BulkMemory) throws(ApusError) {
     switch source {
     case .path(let path):
-      self.path = path
       let descriptor = try Self.open(path)
       do throws(ApusError) {
-        (backing, byteCount) = try Self.descriptor(descriptor, offset: 0, length: nil, closes: true)
+        self.init(try Self.descriptor(descriptor, offset: 0, length: nil, closes: true), path: path)
       } catch {
         apusp_file_close(descriptor)
         throw error.inFile(path)
       }
     case .mappedPath(let path):
-      self.path = path
       let descriptor = try Self.open(path)
       defer { apusp_file_close(descriptor) }
       do throws(ApusError) {
-        (backing, byteCount) = try Self.map(descriptor)
+        self.init(try Self.map(descriptor), path: path)
       } catch { throw error.inFile(path) }
     case .memory(let bytes):
-      path = ""
-      backing = .borrowed(bytes)
-      byteCount = UInt64(bytes.bytes.count)
+      self.init((.borrowed(bytes), UInt64(bytes.bytes.count)))
     case .copied(let bytes):
-      path = ""
       let buffer = try memory.allocate(byteCount: bytes.count, purpose: "a copy of the file")
       buffer.mutableBytes.copyMemory(from: bytes)
-      backing = .copied(buffer)
-      byteCount = UInt64(bytes.count)
+      self.init((.copied(buffer), UInt64(bytes.count)))
     case .fileDescriptor(let descriptor, let offset, let length, let closes):
-      path = ""
       do throws(ApusError) {
-        (backing, byteCount) = try Self.descriptor(descriptor, offset: offset, length: length, closes: closes)
+        self.init(try Self.descriptor(descriptor, offset: offset, length: length, closes: closes))
       } catch {
         if closes { apusp_file_close(descriptor) }
         throw error
       }
     case .reader(let read):
-      path = ""
-      backing = .stream(read)
-      byteCount = nil
+      self.init((.stream(read), nil))
     case .positionedReader(let byteCount, let read):
-      path = ""
-      backing = .positioned(read)
-      self.byteCount = byteCount
+      self.init((.positioned(read), byteCount))
     }
+  }
+
+  private init(_ opened: (backing: Backing, byteCount: UInt64?), path: String = "") {
+    (backing, byteCount) = opened
+    self.path = path
   }
 
   deinit {

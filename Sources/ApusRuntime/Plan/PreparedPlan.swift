@@ -86,12 +86,52 @@ final class PreparedPlan {
   /// The program's node that a step belongs to, or -1 for the copies at the end.
   func node(ofStep step: Int) -> Int { Int(steps[step].node) }
 
-  init(_ builder: PlanBuilder, model: Model, threads: Int) throws(ApusError) {
+  /// Sizes, shapes and places of inputs and outputs.
+  private struct PortLayout {
+    let inputBytes: [Int]
+    let outputBytes: [Int]
+    let outputShapes: [[Int]]
+    let inputOffsets: [Int]
+    let outputOffsets: [Int]
+    let byteCount: Int
+
+    init(_ builder: PlanBuilder) throws(ApusError) {
+      inputBytes = try builder.program.graph.inputs.map { id throws(ApusError) in try builder.byteCount(id) }
+      outputBytes = try builder.program.graph.outputs.map { id throws(ApusError) in
+        try builder.byteCount(builder.program.resolved(id))
+      }
+      outputShapes = try builder.program.graph.outputs.map { id throws(ApusError) in
+        try builder.extents(builder.program.resolved(id))
+      }
+      var end = 0
+      func place(_ byteCount: Int) throws(ApusError) -> Int {
+        let offset = end
+        end = try end.checkedAdding(try PlanSizes.aligned(byteCount))
+        return offset
+      }
+      inputOffsets = try inputBytes.map { bytes throws(ApusError) in try place(bytes) }
+      outputOffsets = try outputBytes.map { bytes throws(ApusError) in try place(bytes) }
+      byteCount = end
+    }
+  }
+
+  convenience init(_ builder: PlanBuilder, model: Model, threads: Int) throws(ApusError) {
     let sizes = try PlanSizes(builder, threads: threads)
+    let ports = try PortLayout(builder)
+    let arena = try model.memory.allocate(byteCount: sizes.arena, purpose: "the session's arena")
+    let control = try model.memory.allocate(byteCount: sizes.control, purpose: "the session's steps")
+    try self.init(builder, model, threads, sizes, ports, arena, control)
+  }
+
+  /// Throws only once all is set: Embedded Swift does not free an object whose designated initializer throws before.
+  private init(
+    _ builder: PlanBuilder, _ model: Model, _ threads: Int, _ sizes: PlanSizes, _ ports: PortLayout,
+    _ arenaBuffer: BulkBuffer, _ controlBuffer: BulkBuffer
+  ) throws(ApusError) {
     steps = builder.steps
     arenaBytes = sizes.arena
-    arenaBuffer = try model.memory.allocate(byteCount: sizes.arena, purpose: "the session's arena")
-    controlBuffer = try model.memory.allocate(byteCount: sizes.control, purpose: "the session's steps")
+    self.arenaBuffer = arenaBuffer
+    self.controlBuffer = controlBuffer
     let arena = arenaBuffer.pointer
     var next = controlBuffer.pointer
     func take(_ byteCount: Int) -> UnsafeMutableRawPointer {
@@ -120,22 +160,12 @@ final class PreparedPlan {
     }
     inputBuffers = Array(repeating: [], count: model.inputs.count)
     outputBuffers = Array(repeating: [], count: model.outputs.count)
-    inputBytes = try builder.program.graph.inputs.map { id throws(ApusError) in try builder.byteCount(id) }
-    outputBytes = try builder.program.graph.outputs.map { id throws(ApusError) in
-      try builder.byteCount(builder.program.resolved(id))
-    }
-    outputShapes = try builder.program.graph.outputs.map { id throws(ApusError) in
-      try builder.extents(builder.program.resolved(id))
-    }
-    var end = 0
-    func place(_ byteCount: Int) throws(ApusError) -> Int {
-      let offset = end
-      end = try end.checkedAdding(try PlanSizes.aligned(byteCount))
-      return offset
-    }
-    inputOffsets = try inputBytes.map { bytes throws(ApusError) in try place(bytes) }
-    outputOffsets = try outputBytes.map { bytes throws(ApusError) in try place(bytes) }
-    portBytes = end
+    inputBytes = ports.inputBytes
+    outputBytes = ports.outputBytes
+    outputShapes = ports.outputShapes
+    inputOffsets = ports.inputOffsets
+    outputOffsets = ports.outputOffsets
+    portBytes = ports.byteCount
     for (index, buffer) in sizes.buffers.enumerated() {
       switch buffer.kind {
       case .arena: addresses[index] = arena + buffer.arenaOffset

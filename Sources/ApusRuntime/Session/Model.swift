@@ -69,7 +69,7 @@ public final class Model: @unchecked Sendable {
     let file = try ModelFile(source, limits: options.limits, memory: memory)
     let reserve = try ObjectReserve.begin(file.objectBytes)
     defer { ObjectReserve.end(reserve) }
-    do throws(ApusError) { return try Model(file: file, memory: memory, options: options) } catch {
+    do throws(ApusError) { return Model(try compile(file, memory, options)) } catch {
       throw error.inFile(source.name)
     }
   }
@@ -77,19 +77,45 @@ public final class Model: @unchecked Sendable {
   /// Compiles a model that is in memory: all tensors inline.
   public convenience init(definition: ModelDefinition, options: LoadOptions = LoadOptions()) throws(ApusError) {
     let memory = try options.bulkMemory()
-    try self.init(
-      file: try ModelFile(definition: definition, limits: options.limits, memory: memory), memory: memory, options: options)
+    let file = try ModelFile(definition: definition, limits: options.limits, memory: memory)
+    self.init(try Model.compile(file, memory, options))
   }
 
-  private init(file: ModelFile, memory: BulkMemory, options: LoadOptions) throws(ApusError) {
+  /// All that a model is made of. Whatever can fail does so before there is a model: Embedded Swift does not free an object
+  /// whose designated initializer throws before all is set.
+  private struct Parts {
+    let file: ModelFile
+    let memory: BulkMemory
+    let options: LoadOptions
+    let level: Int32
+    let program: Program
+    let inputs: [Port]
+    let outputs: [Port]
+    let states: [StatePort]
+    let constants: ConstantStore
+    let lock: Lock
+  }
+
+  private init(_ parts: Parts) {
+    definition = parts.file.definition
+    file = parts.file
+    memory = parts.memory
+    limits = parts.options.limits
+    registry = parts.options.registry
+    modelID = parts.file.modelID
+    level = parts.level
+    program = parts.program
+    inputs = parts.inputs
+    outputs = parts.outputs
+    states = parts.states
+    constants = parts.constants
+    packed = PackedWeights(tensorCount: parts.constants.tensors.count, memory: parts.memory)
+    lock = parts.lock
+  }
+
+  private static func compile(_ file: ModelFile, _ memory: BulkMemory, _ options: LoadOptions) throws(ApusError) -> Parts {
     let definition = file.definition
-    self.definition = definition
-    self.file = file
-    self.memory = memory
-    limits = options.limits
-    registry = options.registry
-    modelID = file.modelID
-    level = try Model.selectLevel(options.level)
+    let level = try selectLevel(options.level)
     guard definition.graphs.count == 1, let main = definition.graphs.first else {
       throw ApusError(
         .unsupported, "this version runs models of one graph", expected: "1 graph", actual: "\(definition.graphs.count)")
@@ -107,23 +133,23 @@ public final class Model: @unchecked Sendable {
       graph.outputs = signature.outputs
       for state in stateList where !graph.outputs.contains(state.output) { graph.outputs.append(state.output) }
     }
-    constants = ConstantStore(file: file)
-    let store = constants
+    let constants = ConstantStore(file: file)
     let inference = try TypeInference(graph: graph, tensors: definition.tensors, registry: options.registry) {
-      id throws(ApusError) in try store.integers(id)
+      id throws(ApusError) in try constants.integers(id)
     }
     for id in graph.values.indices {
       if let type = inference.types[id] { graph.values[id].type = .tensor(type) }
     }
-    program = try Compiler.compile(graph, states: stateList, constants: constants, registry: options.registry)
-    states = try Model.statePorts(stateList, graph)
-    inputs = try Model.ports(graph.inputs, graph, states.map { $0.input })
-    outputs = try Model.ports(graph.outputs, graph, states.map { $0.output })
+    let program = try Compiler.compile(graph, states: stateList, constants: constants, registry: options.registry)
+    let states = try statePorts(stateList, graph)
+    let inputs = try ports(graph.inputs, graph, states.map { $0.input })
+    let outputs = try ports(graph.outputs, graph, states.map { $0.output })
     // Says at load, not at the first run, that an operator has no kernel.
     for node in program.nodes { _ = try KernelBindings.binding(of: node) }
-    packed = PackedWeights(tensorCount: constants.tensors.count, memory: memory)
-    lock = try Lock()
     try constants.releaseDecoded()
+    return Parts(
+      file: file, memory: memory, options: options, level: level, program: program, inputs: inputs, outputs: outputs,
+      states: states, constants: constants, lock: try Lock())
   }
 
   private static func selectLevel(_ wanted: Int32?) throws(ApusError) -> Int32 {

@@ -33,15 +33,19 @@ public final class Session {
   private var boundOutputs: [UnsafeMutableRawBufferPointer?]
   private let options: SessionOptions
 
-  public init(model: Model, options: SessionOptions = SessionOptions()) throws(ApusError) {
+  public convenience init(model: Model, options: SessionOptions = SessionOptions()) throws(ApusError) {
+    guard let control = apusp_run_control_create() else { throw ApusError(.outOfMemory, "no memory for a session") }
+    self.init(model, options, control)
+  }
+
+  private init(_ model: Model, _ options: SessionOptions, _ control: OpaquePointer) {
     self.model = model
     self.options = options
     pool = options.pool
     threads = options.pool?.threads ?? 1
     boundInputs = Array(repeating: nil, count: model.inputs.count)
     boundOutputs = Array(repeating: nil, count: model.outputs.count)
-    guard let created = apusp_run_control_create() else { throw ApusError(.outOfMemory, "no memory for a session") }
-    control = created
+    self.control = control
   }
 
   deinit { apusp_run_control_destroy(control) }

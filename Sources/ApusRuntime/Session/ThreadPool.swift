@@ -13,7 +13,7 @@ public final class ThreadPool: @unchecked Sendable {
 
   /// - Parameter threads: 1 to 1024; 0 for as many as this process may use (affinity and container quota).
   /// - Throws: `invalid_argument`, `out_of_memory`, `thread_creation`.
-  public init(threads: Int, memory: BulkMemory) throws(ApusError) {
+  public convenience init(threads: Int, memory: BulkMemory) throws(ApusError) {
     guard threads >= 0, threads <= 1024 else {
       throw ApusError(.invalidArgument, "thread count out of range", expected: "0 to 1024", actual: "\(threads)")
     }
@@ -23,21 +23,24 @@ public final class ThreadPool: @unchecked Sendable {
       throw ApusError(
         ApusError.Status(rawValue: status) ?? .internal, "can not start the thread pool", expected: "\(threads) threads")
     }
-    handle = created
-    self.threads = Int(apusp_pool_threads(created))
+    self.init(handle: created)
   }
 
   /// A pool over the host's threads.
   /// - Throws: `invalid_argument` where the callback is missing or the thread count is not 1 to 1024; `out_of_memory`.
-  public init(host: apusp_parallel_for, memory: BulkMemory) throws(ApusError) {
+  public convenience init(host: apusp_parallel_for, memory: BulkMemory) throws(ApusError) {
     var host = host
     var created: OpaquePointer?
     let status = apusp_pool_create_host(memory.handle, &host, &created)
     guard status == 0, let created else {
       throw ApusError(ApusError.Status(rawValue: status) ?? .internal, "can not use the host's threads")
     }
-    handle = created
-    threads = Int(apusp_pool_threads(created))
+    self.init(handle: created)
+  }
+
+  private init(handle: OpaquePointer) {
+    self.handle = handle
+    threads = Int(apusp_pool_threads(handle))
   }
 
   deinit { apusp_pool_release(handle) }
