@@ -133,9 +133,14 @@ static int supervise(shared_state *shared, const pid_t *children, const char *mo
         alive--;
         if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
           failures++;
-          fprintf(stderr, "hardening: CRASH (%s %d). Again: hardening %s %s = %llu\n",
-                  WIFSIGNALED(status) ? "signal" : "exit code", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
-                  model, kind, (unsigned long long)current);
+          const int by_signal = WIFSIGNALED(status);
+          fprintf(stderr, "hardening: a process ended by %s %d", by_signal ? "signal" : "exit code",
+                  by_signal ? WTERMSIG(status) : WEXITSTATUS(status));
+          if (current == NOTHING) {
+            fprintf(stderr, " after its last case: a leak?\n");
+          } else {
+            fprintf(stderr, ": CRASH. Again: hardening %s %s = %llu\n", model, kind, (unsigned long long)current);
+          }
         }
       } else if (current != seen[i]) {
         seen[i] = current;
