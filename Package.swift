@@ -28,8 +28,8 @@ let package = Package(
     .target(name: "ApusGraph"),
     .target(name: "ApusFormat", dependencies: ["ApusGraph", "CApusPlatform", "CZstd", "CXXHash"]),
     .target(name: "ApusRuntime", dependencies: ["ApusGraph", "ApusFormat", "CApusKernels", "CApusPlatform"]),
-    .target(name: "ApusC", dependencies: ["ApusRuntime", "CApus"]),
-    .target(name: "Apus", dependencies: ["ApusRuntime"]),
+    .target(name: "ApusC", dependencies: ["ApusGraph", "ApusFormat", "ApusRuntime", "CApusPlatform", "CApus"]),
+    .target(name: "Apus", dependencies: ["ApusGraph", "ApusFormat", "ApusRuntime"]),
 
     .target(name: "CApusSchemaWriter"),
     .target(
@@ -60,15 +60,24 @@ let package = Package(
     .testTarget(name: "CApusPlatformTests", dependencies: ["CApusPlatform"]),
     .testTarget(name: "CApusKernelsTests", dependencies: ["CApusKernels", "CApusPlatform"]),
     .testTarget(name: "ApusGraphTests", dependencies: ["ApusGraph"]),
-    .testTarget(name: "ApusFormatTests", dependencies: ["ApusFormat", "ApusFormatWriter", "CApusPlatform", "CApusSchemaWriter"]),
-    .testTarget(name: "ApusRuntimeTests", dependencies: ["ApusRuntime", "ApusFormatWriter"]),
-    .testTarget(name: "ApusCTests", dependencies: ["ApusC", "ApusFormatWriter"]),
+    .testTarget(
+      name: "ApusFormatTests",
+      dependencies: ["ApusGraph", "ApusFormat", "ApusFormatWriter", "CApusPlatform", "CApusSchemaWriter"]),
+    .testTarget(
+      name: "ApusRuntimeTests",
+      dependencies: ["ApusGraph", "ApusFormat", "ApusRuntime", "ApusFormatWriter", "CApusPlatform"]),
+    .testTarget(name: "ApusCTests", dependencies: ["ApusC", "ApusGraph", "ApusFormatWriter", "CApus"]),
     .testTarget(name: "ApusTests", dependencies: ["Apus", "ApusFormatWriter"]),
-    .testTarget(name: "ApusSafetensorsTests", dependencies: ["ApusSafetensors"]),
-    .testTarget(name: "ApusTrainingTests", dependencies: ["ApusTraining"]),
+    .testTarget(name: "ApusSafetensorsTests", dependencies: ["ApusGraph", "ApusSafetensors"]),
+    .testTarget(
+      name: "ApusTrainingTests",
+      dependencies: ["ApusTraining", "ApusGraph", "ApusFormat", "ApusRuntime", "ApusSafetensors"]),
     .testTarget(
       name: "ApusConvertTests",
-      dependencies: ["ApusConvert", "ApusTraining", .product(name: "Crypto", package: "swift-crypto")]),
+      dependencies: [
+        "ApusConvert", "ApusTraining", "Apus", "ApusGraph", "ApusFormat", "ApusFormatWriter", "ApusSafetensors",
+        .product(name: "Crypto", package: "swift-crypto"),
+      ]),
     .testTarget(name: "modelconvTests", dependencies: ["modelconv", "ApusConvert", "ApusSafetensors"]),
   ],
   swiftLanguageModes: [.v6],
