@@ -22,13 +22,7 @@ extension KernelBinding {
       arguments.alpha = node.attributes.float("alpha") ?? 0
       var plan = apusk_plan()
       try builder.check(apusk_unary_plan(builder.level, function, &arguments, &plan))
-      let base = arguments
-      try builder.emit(plan, [source, target]) { pointers in
-        var arguments = base
-        arguments.input = UnsafePointer(pointers.floats(source))
-        arguments.output = pointers.floats(target)
-        return arguments
-      }
+      try builder.emit(plan, arguments, from: source, to: target)
     }
   }
 
@@ -132,13 +126,7 @@ extension KernelBinding {
     try builder.check(apusk_cast_plan(builder.level, &arguments, &plan), from, to: to, of: node.input(0))
     let source = try builder.input(node.input(0))
     let target = try builder.output(node.output(0))
-    let base = arguments
-    try builder.emit(plan, [source, target]) { pointers in
-      var arguments = base
-      arguments.input = UnsafeRawPointer(pointers[source])
-      arguments.output = pointers[target]
-      return arguments
-    }
+    try builder.emit(plan, arguments, from: source, to: target)
   }
 
   /// BatchNormalization that was not folded into a convolution: the compiler has made its statistics two vectors.

@@ -17,13 +17,7 @@ extension PlanBuilder {
     base.bytes = Int64(byteCount)
     var plan = apusk_plan()
     apusk_copy_plan(&base, &plan)
-    let arguments = base
-    try emit(plan, [source, target]) { pointers in
-      var arguments = arguments
-      arguments.input = UnsafeRawPointer(pointers[source])
-      arguments.output = pointers[target]
-      return arguments
-    }
+    try emit(plan, base, from: source, to: target)
   }
 
   /// `target` receives `source`, dense with `extents`, with its axes in the order `order`.
@@ -37,13 +31,7 @@ extension PlanBuilder {
         &base, Int32(extents.count), extents.map { Int64($0) }, order.map { Int32($0) }))
     var plan = apusk_plan()
     apusk_strided_copy_plan(&base, &plan)
-    let arguments = base
-    try emit(plan, [source, target]) { pointers in
-      var arguments = arguments
-      arguments.input = UnsafeRawPointer(pointers[source])
-      arguments.output = pointers[target]
-      return arguments
-    }
+    try emit(plan, base, from: source, to: target)
   }
 
   /// One input of a concatenation.
@@ -58,13 +46,7 @@ extension PlanBuilder {
     base.output_row_bytes = Int64(rowBytes)
     var plan = apusk_plan()
     apusk_block_copy_plan(&base, &plan)
-    let arguments = base
-    try emit(plan, [source, target]) { pointers in
-      var arguments = arguments
-      arguments.input = UnsafeRawPointer(pointers[source])
-      arguments.output = pointers[target]
-      return arguments
-    }
+    try emit(plan, base, from: source, to: target)
   }
 
   fileprivate func emitGather(_ data: BufferID, _ indices: BufferID, _ output: BufferID, _ base: apusk_gather_args)

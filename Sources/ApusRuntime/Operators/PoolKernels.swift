@@ -46,13 +46,7 @@ extension KernelBinding {
       let target = try builder.output(node.output(0), .channelsLast)
       var plan = apusk_plan()
       try builder.check(apusk_pool_plan(builder.level, function, &arguments, &plan))
-      let base = arguments
-      try builder.emit(plan, [source, target]) { pointers in
-        var arguments = base
-        arguments.input = UnsafePointer(pointers.floats(source))
-        arguments.output = pointers.floats(target)
-        return arguments
-      }
+      try builder.emit(plan, arguments, from: source, to: target)
     }
   }
 

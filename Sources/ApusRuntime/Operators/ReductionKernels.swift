@@ -11,13 +11,7 @@ extension PlanBuilder {
     var plan = apusk_plan()
     try check(
       apusk_reduce_plan(level, mean ? APUSK_REDUCE_MEAN : APUSK_REDUCE_SUM, type.rawValue, &arguments, &plan), type, of: value)
-    let base = arguments
-    try emit(plan, [source, target]) { pointers in
-      var arguments = base
-      arguments.input = UnsafeRawPointer(pointers[source])
-      arguments.output = pointers[target]
-      return arguments
-    }
+    try emit(plan, arguments, from: source, to: target)
   }
 }
 
@@ -74,13 +68,7 @@ extension KernelBinding {
       let target = try builder.output(node.output(0), .plain, over: node.input(0))
       var plan = apusk_plan()
       try builder.check(apusk_softmax_plan(builder.level, function, &arguments, &plan))
-      let base = arguments
-      try builder.emit(plan, [source, target]) { pointers in
-        var arguments = base
-        arguments.input = UnsafePointer(pointers.floats(source))
-        arguments.output = pointers.floats(target)
-        return arguments
-      }
+      try builder.emit(plan, arguments, from: source, to: target)
     }
   }
 
