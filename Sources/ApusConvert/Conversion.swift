@@ -62,7 +62,7 @@ public struct Conversion: Sendable {
     definition.metadata.producer = Self.producer
     definition.metadata.sourceHash = hash
     let cost = try definition.smallestInputShapes().map { shapes throws(ApusError) in
-      try ModelCost(definition, inputShapes: shapes) { id in definition.tensors[Int(id)].steeringIntegers }
+      try ModelCost(definition, inputShapes: shapes) { id in definition.tensors[Int(id)].inlineBytes }
     }
     let needs = Needs(
       operators: definition.usedOperators(), flops: cost?.operations ?? 0, liveBytes: cost?.liveBytes ?? 0)

@@ -154,6 +154,13 @@ public struct ConstantTensor: Sendable {
   }
 }
 
+extension ConstantTensor {
+  /// The bytes of a tensor that stands in the graph section; nil for one in a segment.
+  public var inlineBytes: [UInt8]? {
+    if case .inline(let bytes) = storage { bytes } else { nil }
+  }
+}
+
 /// State carried from one run to the next: `output` of a run becomes `input` of the next, `initial` of the first.
 public struct State: Equatable, Sendable {
   public var name: Name

@@ -127,12 +127,12 @@ public struct CheckpointImporter {
   /// Checks every node against the registry and completes the types of the graph's values.
   private func inferTypes(_ definition: inout ModelDefinition, _ registry: OperatorRegistry) throws(ApusError) -> [TensorType?] {
     let inference = try TypeInference(graph: definition.graphs[0], tensors: definition.tensors, registry: registry) {
-      [definition] id in definition.tensors[Int(id)].steeringIntegers
+      [definition] id in definition.tensors[Int(id)].inlineBytes
     }
-    for (id, type) in inference.types.enumerated() {
-      if let type, definition.graphs[0].values[id].constant == nil { definition.graphs[0].values[id].type = .tensor(type) }
+    for (id, type) in inference.valueTypes.enumerated() {
+      if let type, definition.graphs[0].values[id].constant == nil { definition.graphs[0].values[id].type = type }
     }
-    return inference.types
+    return inference.tensorTypes
   }
 
   // MARK: Test vectors
@@ -190,24 +190,6 @@ public struct CheckpointImporter {
       throw ApusError(
         .shapeMismatch, "a test vector has another shape than the graph", tensorName: tensor.name.string,
         expected: shape.text(symbols: []), actual: actual)
-    }
-  }
-}
-
-extension ConstantTensor {
-  /// The elements of an inline int32 or int64 tensor, for shape rules.
-  var steeringIntegers: [Int64]? {
-    guard case .inline(let bytes) = storage else { return nil }
-    switch elementType {
-    case .int64:
-      return bytes.withUnsafeBytes { buffer in
-        (0..<buffer.count / 8).map { Int64(littleEndian: buffer.loadUnaligned(fromByteOffset: $0 * 8, as: Int64.self)) }
-      }
-    case .int32:
-      return bytes.withUnsafeBytes { buffer in
-        (0..<buffer.count / 4).map { Int64(Int32(littleEndian: buffer.loadUnaligned(fromByteOffset: $0 * 4, as: Int32.self))) }
-      }
-    default: return nil
     }
   }
 }

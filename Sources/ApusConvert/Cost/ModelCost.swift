@@ -29,17 +29,17 @@ public struct ModelCost: Sendable {
 
   /// - Parameters:
   ///   - inputShapes: one for each input of the model, in the order of its signature.
-  ///   - readIntegers: the elements of a small constant tensor of int32 or int64.
+  ///   - readContents: the bytes of a small constant tensor.
   /// - Throws: what checks and shape rules of the operators find.
   public init(
     _ definition: ModelDefinition, inputShapes: [[Int]], registry: OperatorRegistry = .core,
-    readIntegers: (TensorID) throws(ApusError) -> [Int64]?
+    readContents: (TensorID) throws(ApusError) -> [UInt8]?
   ) throws(ApusError) {
     let graph = definition.calledGraph
     let types = try TypeInference(
       graph: graph, tensors: definition.tensors, registry: registry, inputShapes: inputShapes.map { Shape($0) },
-      readIntegers: readIntegers
-    ).types
+      readContents: readContents
+    ).tensorTypes
     func shape(_ id: ValueID) -> [Int]? { id < 0 ? nil : types[Int(id)]?.shape?.known }
     self.inputShapes = inputShapes
     outputShapes = graph.outputs.map { shape($0) }

@@ -95,11 +95,7 @@ extension ModelFile {
   /// The cost of a run with these input shapes.
   func cost(inputShapes: [[Int]]) throws(ApusError) -> ModelCost {
     try ModelCost(definition, inputShapes: inputShapes) { id throws(ApusError) in
-      let tensor = definition.tensors[Int(id)]
-      let bytes = try self.tensorBytes(id)
-      return ConstantTensor(
-        elementType: tensor.elementType, dimensions: tensor.dimensions, storage: .inline(Array(bytes))
-      ).steeringIntegers
+      Array(try self.tensorBytes(id))
     }
   }
 }

@@ -33,7 +33,7 @@ extension OperatorSchema {
     ]
   ) { context throws(ApusError) in
     try inferPool(&context)
-    if case .some(.some(let output)) = context.outputs.first { context.setOutput(1, .int64, output.shape) }
+    if case .some(.some(let output)) = context.outputs.first { context.setOutput(1, .int64, output.tensor?.shape) }
   }
 
   /// The mean of each window; padding counts as zeros with `count_include_pad`, else not at all.

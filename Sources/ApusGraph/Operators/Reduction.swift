@@ -21,7 +21,7 @@ extension OperatorSchema {
   private static func reduction(_ name: Name, versions: [Int32]) -> OperatorSchema {
     OperatorSchema(
       name: name, versions: versions,
-      inputs: [Parameter("data", reducible), Parameter("axes", TypeSet(.int64), group: 2, .optional)],
+      inputs: [Parameter("data", reducible), Parameter("axes", TypeSet(.int64), group: 2, .optional, steers: true)],
       outputs: [Parameter("reduced", reducible)],
       attributes: [
         AttributeSchema("keepdims", default: .int(1)), AttributeSchema("noop_with_empty_axes", default: .int(0)),

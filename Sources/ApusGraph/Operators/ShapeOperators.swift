@@ -36,7 +36,7 @@ extension OperatorSchema {
   /// The same elements in another shape: 0 keeps the input's extent (unless `allowzero`), one -1 takes what is left.
   public static let reshape = OperatorSchema(
     name: "Reshape", versions: [21, 23, 24, 25],
-    inputs: [Parameter("data", .all), Parameter("shape", TypeSet(.int64), group: 2)],
+    inputs: [Parameter("data", .all), Parameter("shape", TypeSet(.int64), group: 2, steers: true)],
     outputs: [Parameter("reshaped", .all)], attributes: [AttributeSchema("allowzero", default: .int(0))]
   ) { context throws(ApusError) in
     let type = try context.elementType(0)

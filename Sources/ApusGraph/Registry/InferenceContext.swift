@@ -1,13 +1,19 @@
-/// What is known of an input of a node.
+/// What is known of an input of a node that is a tensor.
 public struct Operand: Sendable {
   public var type: TensorType
-  /// The elements of a small integer tensor whose values steer shapes, where they are known.
-  public var integers: [Int64]?
+  /// The elements of a small tensor where they are known, as bytes in the tensor's own layout.
+  public var contents: [UInt8]?
 
-  public init(type: TensorType, integers: [Int64]? = nil) {
+  public init(type: TensorType, contents: [UInt8]? = nil) {
     self.type = type
-    self.integers = integers
+    self.contents = contents
   }
+
+  /// The elements of an integer or bool tensor, where they are known.
+  public var integers: [Int64]? { contents.flatMap { type.elementType.integers($0) } }
+
+  /// The elements of a float tensor, where they are known.
+  public var floats: [Double]? { contents.flatMap { type.elementType.floats($0) } }
 }
 
 /// A node with its schema: attributes by name, with defaults.
@@ -57,19 +63,32 @@ public struct AttributeReader: Sendable {
   public func tensor(_ name: Name) -> TensorID? {
     if case .tensor(let id) = value(name) { id } else { nil }
   }
+
+  public func graph(_ name: Name) -> GraphID? {
+    if case .graph(let id) = value(name) { id } else { nil }
+  }
+
+  public func type(_ name: Name) -> ValueType? {
+    if case .type(let type) = value(name) { type } else { nil }
+  }
 }
 
-/// What a shape rule reads and writes. Inputs that are left out, or whose type is not known, are nil.
+/// What a shape rule reads and writes. Inputs that are left out, are no tensors, or have no known type are nil.
 public struct InferenceContext: Sendable {
   public let attributes: AttributeReader
   public let inputs: [Operand?]
-  public var outputs: [TensorType?]
+  /// The types of the inputs of whatever kind, for operators that take more than tensors.
+  public let valueTypes: [ValueType?]
+  public var outputs: [ValueType?]
   /// Types and shapes of constant tensors, for rules whose attributes name one.
   public let tensors: [ConstantTensor]
 
-  public init(attributes: AttributeReader, inputs: [Operand?], tensors: [ConstantTensor]) {
+  public init(
+    attributes: AttributeReader, inputs: [Operand?], valueTypes: [ValueType?] = [], tensors: [ConstantTensor]
+  ) {
     self.attributes = attributes
     self.inputs = inputs
+    self.valueTypes = valueTypes
     self.tensors = tensors
     outputs = Array(repeating: nil, count: attributes.node.outputs.count)
   }
@@ -88,7 +107,18 @@ public struct InferenceContext: Sendable {
   }
 
   public mutating func setOutput(_ index: Int, _ elementType: ElementType, _ shape: Shape?) {
-    if index < outputs.count { outputs[index] = TensorType(elementType, shape) }
+    if index < outputs.count { outputs[index] = .tensor(TensorType(elementType, shape)) }
+  }
+
+  /// Declares the type of an output that may be no tensor.
+  public mutating func setOutput(_ index: Int, _ type: ValueType?) {
+    if index < outputs.count { outputs[index] = type }
+  }
+
+  /// The type of an input of whatever kind, where it is known.
+  public func valueType(_ index: Int) -> ValueType? {
+    if index < valueTypes.count, let type = valueTypes[index] { return type }
+    return input(index).map { .tensor($0.type) }
   }
 
   /// Declares that output 0 has the type and shape of input 0.

@@ -1,10 +1,27 @@
 extension OperatorSchema {
   /// Checks a node against its schema: counts, element types, attributes. Shapes are the shape rule's matter.
-  /// - Parameter inputs: what is known of each input; nil for those left out or of unknown type.
-  public func check(_ node: Node, inputs operands: [Operand?]) throws(ApusError) {
+  /// - Parameters:
+  ///   - operands: what is known of each input that is a tensor; nil for those left out or of unknown type.
+  ///   - valueTypes: the type of each input, of whatever kind, where it is known; none to leave kinds unchecked.
+  public func check(_ node: Node, inputs operands: [Operand?], valueTypes: [ValueType?] = []) throws(ApusError) {
     try checkCounts(node)
+    try checkKinds(node, valueTypes)
     try checkTypes(node, operands)
     try checkAttributes(node)
+  }
+
+  private func checkKinds(_ node: Node, _ types: [ValueType?]) throws(ApusError) {
+    for (index, type) in types.enumerated() {
+      guard let type else { continue }
+      let parameter = parameter(index, of: inputs)
+      switch (parameter.kind, type) {
+      case (.any, _), (.tensor, .tensor), (.sequence, .sequence), (.optional, .optional): continue
+      default:
+        throw ApusError(
+          .typeMismatch, "the operator takes another kind of value", operatorName: node.label,
+          tensorName: parameter.name.text, expected: parameter.kind.text, actual: type.kindText)
+      }
+    }
   }
 
   private func checkCounts(_ node: Node) throws(ApusError) {
@@ -18,12 +35,12 @@ extension OperatorSchema {
         .invalidModel, "wrong number of outputs", operatorName: node.label,
         expected: OperatorSchema.range(minimumOutputs, maximumOutputs), actual: "\(node.outputs.count)")
     }
-    for (index, id) in node.inputs.enumerated() where id < 0 && parameter(index, of: inputs).arity != .optional {
+    for (index, id) in node.inputs.enumerated() where id < 0 && !parameter(index, of: inputs).mayBeAbsent {
       throw ApusError(
         .invalidModel, "a required input is left out", operatorName: node.label,
         tensorName: parameter(index, of: inputs).name.text)
     }
-    for (index, id) in node.outputs.enumerated() where id < 0 && parameter(index, of: outputs).arity != .optional {
+    for (index, id) in node.outputs.enumerated() where id < 0 && !parameter(index, of: outputs).mayBeAbsent {
       throw ApusError(
         .invalidModel, "a required output is left out", operatorName: node.label,
         tensorName: parameter(index, of: outputs).name.text)
@@ -82,5 +99,33 @@ extension OperatorSchema {
   private static func range(_ low: Int, _ high: Int) -> String {
     if low == high { return "\(low)" }
     return high == Int.max ? "\(low) or more" : "\(low) to \(high)"
+  }
+}
+
+extension Parameter {
+  var mayBeAbsent: Bool { arity == .optional || arity == .variadicOptional }
+}
+
+extension Parameter.Kind {
+  /// The name used in messages.
+  public var text: String {
+    switch self {
+    case .tensor: "tensor"
+    case .sequence: "sequence"
+    case .optional: "optional"
+    case .any: "any value"
+    }
+  }
+}
+
+extension ValueType {
+  /// The name of the kind, for messages.
+  public var kindText: String {
+    switch self {
+    case .tensor: "tensor"
+    case .sequence: "sequence"
+    case .optional: "optional"
+    case .map: "map"
+    }
   }
 }

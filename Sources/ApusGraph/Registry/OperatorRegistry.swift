@@ -28,12 +28,14 @@ public struct OperatorRegistry: Sendable {
     schema.domain == domain ? schema.name < name : schema.domain < domain
   }
 
-  /// What inference needs: the operators that `libapus` ships.
-  public static let core = OperatorRegistry(unchecked: [
-    .add, .averagePool, .batchNormalization, .cast, .concat, .constant, .conv, .div, .dropout, .flatten, .gather, .gemm,
-    .globalAveragePool, .identity, .leakyRelu, .logSoftmax, .lstm, .matMul, .maxPool, .mul, .reduceMean, .reduceSum, .relu,
-    .reshape, .sigmoid, .softmax, .sub, .tanh, .transpose,
-  ])
+  /// What inference needs: the operators that `libapus` ships. Each family is listed beside its definitions.
+  public static let core = OperatorRegistry(
+    unchecked: elementwise + quantization + random + reduction + normalization + loss + shape + indexing + resampling
+      + convolution + pooling + matrix + attention + recurrent + signal + controlFlow + sequences)
+
+  /// `core`, and what rarely runs on a device: strings, ai.onnx.ml, image decoding, preview and training operators.
+  public static let full = OperatorRegistry(
+    unchecked: core.schemas + strings + machineLearning + training + imageDecoding)
 
   /// The position in `schemas` of the operator that a node names, or nil.
   public func index(domain: Name, name: Name, version: Int32) -> Int? {

@@ -10,10 +10,14 @@ public struct OperatorSchema: Sendable {
   public var attributes: [AttributeSchema]
   /// Sets the output types from the input types; throws where the node is wrong.
   public var infer: @Sendable (inout InferenceContext) throws(ApusError) -> Void
+  /// The elements of output 0 where they follow from the types of the inputs alone, as those of Shape do; nil for operators
+  /// that compute.
+  public var contents: (@Sendable (InferenceContext) -> [Int64]?)?
 
   public init(
     domain: Name = .onnx, name: Name, versions: [Int32], inputs: [Parameter], outputs: [Parameter],
-    attributes: [AttributeSchema] = [], infer: @escaping @Sendable (inout InferenceContext) throws(ApusError) -> Void
+    attributes: [AttributeSchema] = [], contents: (@Sendable (InferenceContext) -> [Int64]?)? = nil,
+    infer: @escaping @Sendable (inout InferenceContext) throws(ApusError) -> Void
   ) {
     self.domain = domain
     self.name = name
@@ -21,16 +25,25 @@ public struct OperatorSchema: Sendable {
     self.inputs = inputs
     self.outputs = outputs
     self.attributes = attributes
+    self.contents = contents
     self.infer = infer
   }
 
-  public var minimumInputs: Int { inputs.lastIndex { $0.arity != .optional }.map { $0 + 1 } ?? 0 }
-  public var maximumInputs: Int { inputs.last?.arity == .variadic ? Int.max : inputs.count }
-  public var minimumOutputs: Int { outputs.lastIndex { $0.arity != .optional }.map { $0 + 1 } ?? 0 }
-  public var maximumOutputs: Int { outputs.last?.arity == .variadic ? Int.max : outputs.count }
+  public var minimumInputs: Int { OperatorSchema.least(inputs) }
+  public var maximumInputs: Int { OperatorSchema.most(inputs) }
+  public var minimumOutputs: Int { OperatorSchema.least(outputs) }
+  public var maximumOutputs: Int { OperatorSchema.most(outputs) }
+
+  private static func least(_ list: [Parameter]) -> Int {
+    list.lastIndex { $0.arity == .required || $0.arity == .variadic }.map { $0 + 1 } ?? 0
+  }
+
+  private static func most(_ list: [Parameter]) -> Int {
+    list.last.map { $0.arity == .variadic || $0.arity == .variadicOptional } ?? false ? Int.max : list.count
+  }
 
   /// The parameter at a position; a variadic last one repeats.
-  func parameter(_ index: Int, of list: [Parameter]) -> Parameter { list[min(index, list.count - 1)] }
+  public func parameter(_ index: Int, of list: [Parameter]) -> Parameter { list[min(index, list.count - 1)] }
 }
 
 /// An input or output of an operator.
@@ -41,6 +54,17 @@ public struct Parameter: Sendable {
     case optional
     /// The last parameter, once or more.
     case variadic
+    /// The last parameter, any number of times; single ones may be left out.
+    case variadicOptional
+  }
+
+  /// What a value must be.
+  public enum Kind: Sendable {
+    case tensor
+    case sequence
+    case optional
+    /// A value of any kind.
+    case any
   }
 
   public var name: StaticString
@@ -48,12 +72,22 @@ public struct Parameter: Sendable {
   /// Parameters of one group have one element type; 0 stands for no group.
   public var group: Int
   public var arity: Arity
+  /// `types` holds for tensors alone.
+  public var kind: Kind
+  /// Whether the elements of the operand, not its type alone, decide shapes or how the operator is run: axes, extents,
+  /// counts. A kernel binding finds them known.
+  public var steers: Bool
 
-  public init(_ name: StaticString, _ types: TypeSet, group: Int = 1, _ arity: Arity = .required) {
+  public init(
+    _ name: StaticString, _ types: TypeSet, group: Int = 1, _ arity: Arity = .required, kind: Kind = .tensor,
+    steers: Bool = false
+  ) {
     self.name = name
     self.types = types
     self.group = group
     self.arity = arity
+    self.kind = kind
+    self.steers = steers
   }
 }
 

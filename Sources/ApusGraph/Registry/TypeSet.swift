@@ -23,6 +23,10 @@ public struct TypeSet: OptionSet, Sendable {
   public static let complex = TypeSet(.complex64, .complex128)
   public static let all = TypeSet(rawValue: (1 << 27) - 2)
 
+  /// Types whose elements are whole bytes: what kernels that move data by width take.
+  public static let wholeBytes = TypeSet(
+    rawValue: TypeSet.all.rawValue & ~(TypeSet.packed.rawValue | TypeSet(.string).rawValue))
+
   /// `float32, float64`, for messages.
   public var text: String {
     var text = ""

@@ -43,14 +43,8 @@ final class ConstantStore {
     try bytes(id).first ?? 0
   }
 
-  /// The elements of an int32 or int64 tensor.
-  func integers(_ id: TensorID) throws(ApusError) -> [Int64] {
-    let loaded = try bytes(id)
-    if tensors[Int(id)].elementType == .int64 {
-      return (0..<loaded.count / 8).map { loaded.loadUnaligned(fromByteOffset: 8 * $0, as: Int64.self) }
-    }
-    return (0..<loaded.count / 4).map { Int64(loaded.loadUnaligned(fromByteOffset: 4 * $0, as: Int32.self)) }
-  }
+  /// A copy of the bytes of a small tensor.
+  func contents(_ id: TensorID) throws(ApusError) -> [UInt8] { Array(try bytes(id)) }
 
   /// The elements of a float32 tensor.
   func floats(_ id: TensorID) throws(ApusError) -> [Float] {

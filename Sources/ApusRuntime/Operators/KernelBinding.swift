@@ -9,12 +9,7 @@ struct BoundNode {
 
   init(_ node: ProgramNode, schema: OperatorSchema, inference: TypeInference, tensors: [ConstantTensor]) {
     self.node = node
-    let operands = node.node.inputs.map { id -> Operand? in
-      guard id >= 0, let type = inference.types[Int(id)] else { return nil }
-      return Operand(type: type, integers: inference.integers[Int(id)])
-    }
-    context = InferenceContext(
-      attributes: AttributeReader(node: node.node, schema: schema), inputs: operands, tensors: tensors)
+    context = inference.context(of: node.node, schema: schema, tensors: tensors)
   }
 
   var attributes: AttributeReader { context.attributes }
@@ -40,35 +35,82 @@ struct BoundNode {
 
 /// How the runtime runs an operator: emits the steps of a node into a plan.
 struct KernelBinding: Sendable {
+  let domain: Name
   let name: Name
+  /// Element types that the kernels take. Operands of others are widened to one of these, and results narrowed.
+  let native: TypeSet
   let emit: @Sendable (PlanBuilder, BoundNode) throws(ApusError) -> Void
 
-  init(_ name: Name, emit: @escaping @Sendable (PlanBuilder, BoundNode) throws(ApusError) -> Void) {
+  init(
+    _ name: Name, domain: Name = .onnx, native: TypeSet = TypeSet(.float32),
+    emit: @escaping @Sendable (PlanBuilder, BoundNode) throws(ApusError) -> Void
+  ) {
     self.name = name
+    self.domain = domain
+    self.native = native
     self.emit = emit
   }
 }
 
-/// The operators that this build runs.
-enum KernelBindings {
-  /// Sorted by name, for binary search.
-  static let core: [KernelBinding] = [
-    .add, .averagePool, .batchNormalization, .cast, .concat, .conv, .div, .flatten, .gather, .gemm, .globalAveragePool,
-    .leakyRelu, .logSoftmax, .lstm, .matMul, .maxPool, .mul, .reduceMean, .reduceSum, .relu, .reshape, .sigmoid, .softmax,
-    .sub, .tanh, .transpose,
-  ].sorted { $0.name < $1.name }
+/// How the runtime runs an operator whose results' sizes depend on data, or that takes more than tensors: in Swift, between
+/// the steps of planned kernels.
+struct HostBinding: Sendable {
+  let domain: Name
+  let name: Name
+  let run: @Sendable (HostContext) throws(ApusError) -> Void
 
-  static func binding(of node: ProgramNode) throws(ApusError) -> KernelBinding {
+  init(_ name: Name, domain: Name = .onnx, run: @escaping @Sendable (HostContext) throws(ApusError) -> Void) {
+    self.name = name
+    self.domain = domain
+    self.run = run
+  }
+}
+
+/// How the operators of a registry are run: given at load, as the registry is.
+public struct KernelBindings: Sendable {
+  /// Sorted by domain and name, for binary search.
+  private let kernels: [KernelBinding]
+  private let hosts: [HostBinding]
+
+  private init(_ kernels: [KernelBinding], _ hosts: [HostBinding]) {
+    self.kernels = kernels.sorted { KernelBindings.precedes($0.domain, $0.name, $1.domain, $1.name) }
+    self.hosts = hosts.sorted { KernelBindings.precedes($0.domain, $0.name, $1.domain, $1.name) }
+  }
+
+  private static func precedes(_ domainA: Name, _ nameA: Name, _ domainB: Name, _ nameB: Name) -> Bool {
+    domainA == domainB ? nameA < nameB : domainA < domainB
+  }
+
+  /// For `OperatorRegistry.core`.
+  public static let core = KernelBindings(
+    elementwise + quantization + random + reduction + normalization + loss + shape + indexing + resampling
+      + convolution + pooling + matrix + attention + recurrent + signal + controlFlow + sequences,
+    elementwiseHosts + quantizationHosts + randomHosts + reductionHosts + normalizationHosts + lossHosts
+      + shapeHosts + indexingHosts + resamplingHosts + convolutionHosts + poolingHosts + matrixHosts + attentionHosts
+      + recurrentHosts + signalHosts + controlFlowHosts + sequencesHosts)
+
+  /// For `OperatorRegistry.full`.
+  public static let full = KernelBindings(
+    core.kernels + strings + machineLearning + training + imageDecoding,
+    core.hosts + stringsHosts + machineLearningHosts + trainingHosts + imageDecodingHosts)
+
+  func kernel(of node: Node) -> KernelBinding? {
     var low = 0
-    var high = core.count
+    var high = kernels.count
     while low < high {
       let middle = low + (high - low) / 2
-      if core[middle].name < node.node.operatorName { low = middle + 1 } else { high = middle }
+      if KernelBindings.precedes(kernels[middle].domain, kernels[middle].name, node.domain, node.operatorName) {
+        low = middle + 1
+      } else {
+        high = middle
+      }
     }
-    guard node.node.domain == .onnx, low < core.count, core[low].name == node.node.operatorName else {
-      throw ApusError(.unsupportedOperator, "this build has no kernel for the operator", operatorName: node.node.label)
-    }
-    return core[low]
+    guard low < kernels.count, kernels[low].domain == node.domain, kernels[low].name == node.operatorName else { return nil }
+    return kernels[low]
+  }
+
+  func host(of node: Node) -> HostBinding? {
+    hosts.first { $0.domain == node.domain && $0.name == node.operatorName }
   }
 }
 

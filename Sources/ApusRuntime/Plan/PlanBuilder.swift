@@ -23,6 +23,7 @@ final class PlanBuilder {
   let program: Program
   let constants: ConstantStore
   let registry: OperatorRegistry
+  let bindings: KernelBindings
   let level: Int32
   let threads: Int
   /// Types and known integer contents by value id, for the shapes that are being prepared.
@@ -42,11 +43,13 @@ final class PlanBuilder {
   private(set) var current = 0
 
   init(
-    program: Program, constants: ConstantStore, registry: OperatorRegistry, inference: TypeInference, level: Int32, threads: Int
+    program: Program, constants: ConstantStore, registry: OperatorRegistry, bindings: KernelBindings,
+    inference: TypeInference, level: Int32, threads: Int
   ) throws(ApusError) {
     self.program = program
     self.constants = constants
     self.registry = registry
+    self.bindings = bindings
     self.inference = inference
     self.level = level
     self.threads = threads
@@ -82,7 +85,9 @@ final class PlanBuilder {
       return
     }
     let schema = try registry.schema(of: node.node)
-    let binding = try KernelBindings.binding(of: node)
+    guard let binding = bindings.kernel(of: node.node) else {
+      throw ApusError(.unsupportedOperator, "this build has no kernel for the operator", operatorName: node.node.label)
+    }
     try binding.emit(self, BoundNode(node, schema: schema, inference: inference, tensors: constants.tensors))
   }
 
@@ -90,7 +95,7 @@ final class PlanBuilder {
 
   /// The extents of a value.
   func extents(_ id: ValueID) throws(ApusError) -> [Int] {
-    guard let extents = inference.types[Int(id)]?.shape?.known else {
+    guard let extents = inference.type(id)?.shape?.known else {
       throw ApusError(
         .unsupported, "the shape depends on data", tensorName: name(id), expected: "a shape that follows from the inputs'")
     }
@@ -98,7 +103,7 @@ final class PlanBuilder {
   }
 
   func elementType(_ id: ValueID) throws(ApusError) -> ElementType {
-    guard let type = inference.types[Int(id)] else {
+    guard let type = inference.type(id) else {
       throw ApusError(.unsupported, "the value is not a tensor", tensorName: name(id))
     }
     return type.elementType

@@ -68,9 +68,9 @@ extension Model {
     return try withConstants { constants, _ throws(ApusError) in
       let inference = try TypeInference(
         graph: program.graph, tensors: constants.tensors, registry: registry, inputShapes: shapes.map { Shape($0) }
-      ) { id throws(ApusError) in try constants.integers(id) }
-      for (id, type) in inference.types.enumerated() {
-        guard let extents = type?.shape?.known else { continue }
+      ) { id throws(ApusError) in try constants.contents(id) }
+      for (id, type) in inference.valueTypes.enumerated() {
+        guard let extents = type?.tensor?.shape?.known else { continue }
         guard let count = elementCount(extents), count <= limits.elements, extents.count <= limits.rank else {
           throw ApusError(
             .limitExceeded, "tensor over the limit", tensorName: program.graph.values[id].name.string,
@@ -79,7 +79,8 @@ extension Model {
         }
       }
       return try PlanBuilder(
-        program: program, constants: constants, registry: registry, inference: inference, level: level, threads: threads)
+        program: program, constants: constants, registry: registry, bindings: bindings, inference: inference, level: level,
+        threads: threads)
     }
   }
 }

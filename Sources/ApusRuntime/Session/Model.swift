@@ -8,6 +8,7 @@ public struct LoadOptions: Sendable {
   /// Where bulk memory comes from; nil for the system's allocator under `limits.memoryBytes`.
   public var memory: BulkMemory?
   public var registry = OperatorRegistry.core
+  public var bindings = KernelBindings.core
   /// The instruction set level of kernels (`APUSP_LEVEL_*`); nil for the best, or what the variable `APUS_CPU` asks for.
   public var level: Int32?
 
@@ -54,6 +55,7 @@ public final class Model: @unchecked Sendable {
   /// The instruction set level of kernels, `APUSP_LEVEL_*`.
   public let level: Int32
   public let registry: OperatorRegistry
+  let bindings: KernelBindings
   /// The opened file; made of the definition for a model that was made in memory.
   public let file: ModelFile
 
@@ -102,6 +104,7 @@ public final class Model: @unchecked Sendable {
     memory = parts.memory
     limits = parts.options.limits
     registry = parts.options.registry
+    bindings = parts.options.bindings
     modelID = parts.file.modelID
     level = parts.level
     program = parts.program
@@ -135,17 +138,19 @@ public final class Model: @unchecked Sendable {
     }
     let constants = ConstantStore(file: file)
     let inference = try TypeInference(graph: graph, tensors: definition.tensors, registry: options.registry) {
-      id throws(ApusError) in try constants.integers(id)
+      id throws(ApusError) in try constants.contents(id)
     }
     for id in graph.values.indices {
-      if let type = inference.types[id] { graph.values[id].type = .tensor(type) }
+      if let type = inference.valueTypes[id] { graph.values[id].type = type }
     }
     let program = try Compiler.compile(graph, states: stateList, constants: constants, registry: options.registry)
     let states = try statePorts(stateList, graph)
     let inputs = try ports(graph.inputs, graph, states.map { $0.input })
     let outputs = try ports(graph.outputs, graph, states.map { $0.output })
     // Says at load, not at the first run, that an operator has no kernel.
-    for node in program.nodes { _ = try KernelBindings.binding(of: node) }
+    for node in program.nodes where options.bindings.kernel(of: node.node) == nil {
+      throw ApusError(.unsupportedOperator, "this build has no kernel for the operator", operatorName: node.node.label)
+    }
     try constants.releaseDecoded()
     return Parts(
       file: file, memory: memory, options: options, level: level, program: program, inputs: inputs, outputs: outputs,

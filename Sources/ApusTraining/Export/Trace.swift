@@ -109,10 +109,10 @@ struct TracedGraph {
     // The registry's shape rules check each node and give the types of what the trace saw for one batch only.
     let constants = tensors
     let inference = try TypeInference(graph: graph, tensors: constants, registry: .core) { id throws(ApusError) in
-      Self.integers(of: constants[Int(id)])
+      constants[Int(id)].inlineBytes
     }
-    for (id, type) in inference.types.enumerated() where graph.values[id].constant == nil {
-      if let type { graph.values[id].type = .tensor(type) }
+    for (id, type) in inference.valueTypes.enumerated() where graph.values[id].constant == nil {
+      if let type { graph.values[id].type = type }
     }
     return ModelDefinition(symbols: [Symbol(name: "N", minimum: 1)], graphs: [graph], tensors: tensors)
   }
@@ -137,10 +137,8 @@ struct TracedGraph {
 
   /// The elements of an integer constant that a trace made.
   static func integers(of tensor: ConstantTensor) -> [Int64]? {
-    guard tensor.elementType == .int64, case .inline(let bytes) = tensor.storage else { return nil }
-    return bytes.withUnsafeBytes { raw in
-      (0..<raw.count / 8).map { Int64(littleEndian: raw.loadUnaligned(fromByteOffset: $0 * 8, as: Int64.self)) }
-    }
+    guard tensor.elementType == .int64 else { return nil }
+    return tensor.inlineBytes.flatMap { tensor.elementType.integers($0) }
   }
 }
 

@@ -1,0 +1,5 @@
+extension OperatorRegistry {
+  static let elementwise: [OperatorSchema] = [
+    .add, .cast, .div, .dropout, .identity, .leakyRelu, .mul, .relu, .sigmoid, .sub, .tanh,
+  ]
+}

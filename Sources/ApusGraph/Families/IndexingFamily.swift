@@ -1,0 +1,5 @@
+extension OperatorRegistry {
+  static let indexing: [OperatorSchema] = [
+    .gather,
+  ]
+}

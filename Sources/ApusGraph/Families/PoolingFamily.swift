@@ -1,0 +1,5 @@
+extension OperatorRegistry {
+  static let pooling: [OperatorSchema] = [
+    .averagePool, .globalAveragePool, .maxPool,
+  ]
+}

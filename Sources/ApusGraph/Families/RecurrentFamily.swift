@@ -1,0 +1,5 @@
+extension OperatorRegistry {
+  static let recurrent: [OperatorSchema] = [
+    .lstm,
+  ]
+}

@@ -1,0 +1,5 @@
+extension OperatorRegistry {
+  static let reduction: [OperatorSchema] = [
+    .logSoftmax, .reduceMean, .reduceSum, .softmax,
+  ]
+}

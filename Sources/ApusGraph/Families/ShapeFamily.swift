@@ -1,0 +1,5 @@
+extension OperatorRegistry {
+  static let shape: [OperatorSchema] = [
+    .concat, .constant, .flatten, .reshape, .transpose,
+  ]
+}

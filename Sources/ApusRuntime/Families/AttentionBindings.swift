@@ -1,0 +1,4 @@
+extension KernelBindings {
+  static let attention: [KernelBinding] = []
+  static let attentionHosts: [HostBinding] = []
+}

@@ -1,0 +1,4 @@
+extension KernelBindings {
+  static let controlFlow: [KernelBinding] = []
+  static let controlFlowHosts: [HostBinding] = []
+}

@@ -1,0 +1,6 @@
+extension KernelBindings {
+  static let convolution: [KernelBinding] = [
+    .conv,
+  ]
+  static let convolutionHosts: [HostBinding] = []
+}

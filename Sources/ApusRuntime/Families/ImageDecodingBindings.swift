@@ -1,0 +1,4 @@
+extension KernelBindings {
+  static let imageDecoding: [KernelBinding] = []
+  static let imageDecodingHosts: [HostBinding] = []
+}

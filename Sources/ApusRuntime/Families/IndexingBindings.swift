@@ -1,0 +1,6 @@
+extension KernelBindings {
+  static let indexing: [KernelBinding] = [
+    .gather,
+  ]
+  static let indexingHosts: [HostBinding] = []
+}

@@ -1,0 +1,4 @@
+extension KernelBindings {
+  static let loss: [KernelBinding] = []
+  static let lossHosts: [HostBinding] = []
+}

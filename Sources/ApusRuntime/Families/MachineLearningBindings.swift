@@ -1,0 +1,4 @@
+extension KernelBindings {
+  static let machineLearning: [KernelBinding] = []
+  static let machineLearningHosts: [HostBinding] = []
+}

@@ -1,0 +1,6 @@
+extension KernelBindings {
+  static let matrix: [KernelBinding] = [
+    .gemm, .matMul,
+  ]
+  static let matrixHosts: [HostBinding] = []
+}

@@ -1,0 +1,6 @@
+extension KernelBindings {
+  static let normalization: [KernelBinding] = [
+    .batchNormalization,
+  ]
+  static let normalizationHosts: [HostBinding] = []
+}

@@ -1,0 +1,6 @@
+extension KernelBindings {
+  static let pooling: [KernelBinding] = [
+    .averagePool, .globalAveragePool, .maxPool,
+  ]
+  static let poolingHosts: [HostBinding] = []
+}

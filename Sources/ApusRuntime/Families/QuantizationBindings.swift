@@ -1,0 +1,4 @@
+extension KernelBindings {
+  static let quantization: [KernelBinding] = []
+  static let quantizationHosts: [HostBinding] = []
+}

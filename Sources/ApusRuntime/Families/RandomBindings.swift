@@ -1,0 +1,4 @@
+extension KernelBindings {
+  static let random: [KernelBinding] = []
+  static let randomHosts: [HostBinding] = []
+}

@@ -1,0 +1,6 @@
+extension KernelBindings {
+  static let recurrent: [KernelBinding] = [
+    .lstm,
+  ]
+  static let recurrentHosts: [HostBinding] = []
+}

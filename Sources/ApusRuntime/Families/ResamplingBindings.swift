@@ -1,0 +1,4 @@
+extension KernelBindings {
+  static let resampling: [KernelBinding] = []
+  static let resamplingHosts: [HostBinding] = []
+}

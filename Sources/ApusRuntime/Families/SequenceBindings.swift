@@ -1,0 +1,4 @@
+extension KernelBindings {
+  static let sequences: [KernelBinding] = []
+  static let sequencesHosts: [HostBinding] = []
+}

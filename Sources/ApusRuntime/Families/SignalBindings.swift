@@ -1,0 +1,4 @@
+extension KernelBindings {
+  static let signal: [KernelBinding] = []
+  static let signalHosts: [HostBinding] = []
+}

@@ -1,0 +1,4 @@
+extension KernelBindings {
+  static let strings: [KernelBinding] = []
+  static let stringsHosts: [HostBinding] = []
+}

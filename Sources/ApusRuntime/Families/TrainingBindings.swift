@@ -1,0 +1,4 @@
+extension KernelBindings {
+  static let training: [KernelBinding] = []
+  static let trainingHosts: [HostBinding] = []
+}
