@@ -37,6 +37,14 @@ public indirect enum ValueType: Equatable, Sendable {
   case optional(ValueType)
   case map(key: ElementType, value: ValueType)
 
+  /// Of the tensor, or of the tensors that the value holds; of a map's values.
+  public var elementType: ElementType {
+    switch self {
+    case .tensor(let type): type.elementType
+    case .sequence(let element), .optional(let element), .map(_, let element): element.elementType
+    }
+  }
+
   public var tensor: TensorType? {
     if case .tensor(let type) = self { type } else { nil }
   }

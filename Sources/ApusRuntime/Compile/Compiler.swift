@@ -1,6 +1,7 @@
 import ApusGraph
 
-/// Makes a `Program` of a verified graph: `resolve constants -> remove identities -> fold batch normalization -> fuse tails`.
+/// Makes a `Program` of a verified graph: `resolve constants -> fold constants -> remove identities -> fold batch
+/// normalization -> fuse tails -> mark shape computations`.
 ///
 /// Each pass keeps the results bit for bit, but for the folding of batch normalization into weights, which rounds the
 /// weights once (relative error of a weight at most 2^-23).
@@ -9,21 +10,33 @@ struct Compiler {
   let constants: ConstantStore
   let registry: OperatorRegistry
 
+  /// - Parameters:
+  ///   - captured: by graph id, the values of the enclosing graph that a graph's nodes read.
+  ///   - evaluator: runs nodes whose operands are constants.
   static func compile(
-    _ graph: Graph, states: [State], constants: ConstantStore, registry: OperatorRegistry
+    _ graph: Graph, captured: [[ValueID]], states: [State], evaluator: NodeEvaluator
   ) throws(ApusError) -> Program {
+    let nodes = graph.nodes.map { node in
+      var made = ProgramNode(node)
+      for attribute in node.attributes {
+        if case .graph(let id) = attribute.value { made.captured += captured[Int(id)] }
+      }
+      return made
+    }
     var compiler = Compiler(
       program: Program(
-        graph: graph, nodes: graph.nodes.map { ProgramNode($0) }, states: states,
-        replacement: graph.values.indices.map { ValueID($0) }),
-      constants: constants, registry: registry)
+        graph: graph, nodes: nodes, states: states, replacement: graph.values.indices.map { ValueID($0) },
+        captures: graph.captures),
+      constants: evaluator.constants, registry: evaluator.registry)
     try compiler.resolveConstants()
+    try compiler.foldConstants(evaluator)
     try compiler.removeIdentities()
     try compiler.foldBatchNormalization()
     try compiler.simplifyBatchNormalization()
     compiler.fuseBias()
     compiler.fuseResidual()
     compiler.fuseActivations()
+    try compiler.markShapeComputations()
     return compiler.program
   }
 

@@ -50,6 +50,7 @@ extension Compiler {
       guard statistics.count == 4, constants.areFloat32(statistics) else { continue }
       let epsilon = try attributes(of: node).float("epsilon") ?? 1e-5
       let affine = try constants.affine(statistics: statistics, epsilon: epsilon)
+      program.nodes[position].original = node.node
       program.nodes[position].node.inputs = [
         node.node.inputs[0], addConstant(affine.scale, name: "scale"), addConstant(affine.shift, name: "shift"),
       ]

@@ -18,12 +18,17 @@ public struct ProgramNode: Sendable {
   /// A tensor of the result's shape, added before the activation.
   public var residual: ValueID?
   public var activation: FusedActivation = .none
+  /// Values that the node's subgraphs capture.
+  public var captured: [ValueID] = []
+  /// The node as the graph has it, for its shape rule, where a pass made a form of it that only the kernel knows.
+  var original: Node?
 
   public init(_ node: Node) { self.node = node }
 
   /// All values that the node reads, those left out excepted.
   public var reads: [ValueID] {
     var ids = node.inputs.filter { $0 >= 0 }
+    ids += captured
     if let bias { ids.append(bias) }
     if let residual { ids.append(residual) }
     return ids
@@ -56,6 +61,10 @@ public struct Program: Sendable {
   public var states: [State]
   /// Where a value was found to be another one (Identity, Dropout): by value id, itself for all others.
   public var replacement: [ValueID]
+  /// Values of the enclosing graph that this one reads: inner and outer ids, those of constants left out.
+  public var captures: [Capture] = []
+  /// By node: whether its results may steer shapes, so that they are wanted before a run.
+  var feedsShapes: [Bool] = []
 
   /// The value that stands for `id` after the passes.
   public func resolved(_ id: ValueID) -> ValueID { id < 0 ? id : replacement[Int(id)] }

@@ -33,6 +33,7 @@ extension Compiler {
     var removed: [Int] = []
     for position in program.nodes.indices {
       program.nodes[position].node.inputs = program.nodes[position].node.inputs.map { program.resolved($0) }
+      program.nodes[position].captured = program.nodes[position].captured.map { program.resolved($0) }
       let node = program.nodes[position]
       guard isStandard(node, "Identity") || isStandard(node, "Dropout") else { continue }
       if isStandard(node, "Dropout") {

@@ -65,6 +65,18 @@ final class ConstantStore {
     return TensorID(tensors.count - 1)
   }
 
+  /// Adds a tensor that was computed at load.
+  func add(_ tensor: RuntimeTensor, name: Name) throws(ApusError) -> TensorID {
+    let box: BulkBuffer
+    if let storage = tensor.storage {
+      box = storage
+    } else {
+      box = try file.memory.allocate(byteCount: tensor.byteCount, purpose: "a constant tensor")
+      box.mutableBytes.copyMemory(from: tensor.bytes)
+    }
+    return add(box, tensor.elementType, dimensions: tensor.extents, name: name)
+  }
+
   func add(_ values: [Float], dimensions: [Int], name: Name) throws(ApusError) -> TensorID {
     let box = try file.memory.allocate(byteCount: 4 * values.count, purpose: "a constant tensor")
     values.withUnsafeBytes { box.mutableBytes.copyMemory(from: $0) }

@@ -41,6 +41,8 @@ final class PackedWeights {
   func buffer(
     tensor: TensorID, packing: Packing, byteCount: Int, pack: (UnsafeMutableRawPointer) throws(ApusError) -> Void
   ) throws(ApusError) -> BulkBuffer {
+    // The compiler's and the planner's own constants come after those of the model.
+    while entries.count <= Int(tensor) { entries.append([]) }
     for entry in entries[Int(tensor)] where entry.packing == packing { return entry.buffer }
     let buffer = try memory.allocate(byteCount: byteCount, purpose: "packed weights")
     try pack(buffer.pointer)

@@ -34,7 +34,7 @@ extension KernelBinding {
   private static func binary(
     _ name: Name, _ function: Int32
   ) -> KernelBinding {
-    KernelBinding(name) { builder, node throws(ApusError) in
+    KernelBinding(name, native: [TypeSet(.float32, .float64), .signedIntegers, .unsignedIntegers]) { builder, node throws(ApusError) in
       let type = try builder.elementType(node.input(0))
       let shapes = try binaryShapes(builder, node)
       var arguments = apusk_binary_args()
@@ -114,19 +114,11 @@ extension KernelBinding {
   static let mul = binary("Mul", APUSK_BINARY_MUL)
   static let div = binary("Div", APUSK_BINARY_DIV)
 
-  static let cast = KernelBinding("Cast") { builder, node throws(ApusError) in
+  static let cast = KernelBinding("Cast", native: .all) { builder, node throws(ApusError) in
     let from = try builder.elementType(node.input(0))
     let to = try builder.elementType(node.output(0))
     if from == to { return builder.alias(node.output(0), to: try builder.input(node.input(0))) }
-    var arguments = apusk_cast_args()
-    arguments.count = Int64(try checkedElementCount(try builder.extents(node.input(0))))
-    arguments.from = from.rawValue
-    arguments.to = to.rawValue
-    var plan = apusk_plan()
-    try builder.check(apusk_cast_plan(builder.level, &arguments, &plan), from, to: to, of: node.input(0))
-    let source = try builder.input(node.input(0))
-    let target = try builder.output(node.output(0))
-    try builder.emit(plan, arguments, from: source, to: target)
+    try builder.emitCast(node.input(0), node.output(0))
   }
 
   /// BatchNormalization that was not folded into a convolution: the compiler has made its statistics two vectors.

@@ -68,7 +68,7 @@ extension PlanBuilder {
 extension KernelBinding {
   /// Flatten and Reshape move nothing: the result is the operand's memory.
   private static func view(_ name: Name) -> KernelBinding {
-    KernelBinding(name) { builder, node throws(ApusError) in
+    KernelBinding(name, native: .wholeBytes) { builder, node throws(ApusError) in
       builder.alias(node.output(0), to: try builder.input(node.input(0)))
     }
   }
@@ -76,7 +76,7 @@ extension KernelBinding {
   static let flatten = view("Flatten")
   static let reshape = view("Reshape")
 
-  static let transpose = KernelBinding("Transpose") { builder, node throws(ApusError) in
+  static let transpose = KernelBinding("Transpose", native: .wholeBytes) { builder, node throws(ApusError) in
     let extents = try builder.extents(node.input(0))
     let order = try permutation(node.context, rank: extents.count)
     let source = try builder.input(node.input(0))
@@ -87,7 +87,7 @@ extension KernelBinding {
   }
 
   /// Copies each input to its place; along the channels of channels-last inputs without leaving that layout.
-  static let concat = KernelBinding("Concat") { builder, node throws(ApusError) in
+  static let concat = KernelBinding("Concat", native: .wholeBytes) { builder, node throws(ApusError) in
     let extents = try builder.extents(node.output(0))
     let axis = try node.context.normalizedAxis(node.attributes.int("axis") ?? 0, rank: extents.count)
     let width = try builder.elementBytes(node.output(0))
@@ -112,7 +112,7 @@ extension KernelBinding {
     }
   }
 
-  static let gather = KernelBinding("Gather") { builder, node throws(ApusError) in
+  static let gather = KernelBinding("Gather", native: .wholeBytes) { builder, node throws(ApusError) in
     let data = try builder.extents(node.input(0))
     let axis = try node.context.normalizedAxis(node.attributes.int("axis") ?? 0, rank: data.count)
     var arguments = apusk_gather_args()

@@ -17,7 +17,7 @@ extension PlanBuilder {
 
 extension KernelBinding {
   private static func reduction(_ name: Name, mean: Bool) -> KernelBinding {
-    KernelBinding(name) { builder, node throws(ApusError) in
+    KernelBinding(name, native: TypeSet(.float32, .float64, .int32, .int64)) { builder, node throws(ApusError) in
       let extents = try builder.extents(node.input(0))
       guard let axes = try reducedAxes(node.context, rank: extents.count) else {
         throw node.unsupported("reduction over axes that are computed", expected: "constant axes")

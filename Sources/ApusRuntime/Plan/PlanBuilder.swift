@@ -20,14 +20,15 @@ struct PlannedStep {
 /// Node by node, in order. A binding asks for its operands in the layout it wants (`input`), for its results (`output`), and
 /// emits steps. Conversions between layouts are emitted where an operand does not exist in the layout asked for.
 final class PlanBuilder {
-  let program: Program
+  /// Nodes, and values that the builder adds for itself.
+  private(set) var program: Program
   let constants: ConstantStore
   let registry: OperatorRegistry
   let bindings: KernelBindings
   let level: Int32
   let threads: Int
   /// Types and known integer contents by value id, for the shapes that are being prepared.
-  let inference: TypeInference
+  private(set) var inference: TypeInference
 
   private(set) var buffers: [PlannedBuffer] = []
   private(set) var steps: [PlannedStep] = []
@@ -63,6 +64,7 @@ final class PlanBuilder {
     }
     for (position, node) in program.nodes.enumerated() {
       current = position
+      if isKnown(node) { continue }
       do throws(ApusError) {
         try emit(node)
       } catch {
@@ -88,7 +90,16 @@ final class PlanBuilder {
     guard let binding = bindings.kernel(of: node.node) else {
       throw ApusError(.unsupportedOperator, "this build has no kernel for the operator", operatorName: node.node.label)
     }
-    try binding.emit(self, BoundNode(node, schema: schema, inference: inference, tensors: constants.tensors))
+    let widening = try Widening(self, node, schema, binding)
+    try binding.emit(
+      self, BoundNode(widening.node, schema: schema, inference: inference, tensors: constants.tensors))
+    try widening.narrowResults(self)
+  }
+
+  /// Whether all results were found while the plan was made: nothing is left to compute.
+  private func isKnown(_ node: ProgramNode) -> Bool {
+    for id in node.node.outputs where id >= 0 && inference.contents[Int(id)] == nil { return false }
+    return true
   }
 
   // MARK: Values
@@ -147,7 +158,24 @@ final class PlanBuilder {
 
   func packed(_ request: PackedRequest) -> BufferID { addBuffer(.packed(request), byteCount: request.byteCount) }
 
-  func table(_ numbers: [Int64]) -> BufferID { addBuffer(.table(numbers), byteCount: 8 * numbers.count) }
+  func table(_ numbers: [Int64]) -> BufferID {
+    addBuffer(.table(numbers.withUnsafeBytes { Array($0) }), byteCount: 8 * numbers.count)
+  }
+
+  /// Adds a value of the builder's own, which the current node reads or writes.
+  func addValue(_ elementType: ElementType, _ extents: [Int], name: Name, readers: Int) -> ValueID {
+    let type = ValueType.tensor(TensorType(elementType, Shape(extents)))
+    let id = inference.addValue(type)
+    program.graph.values.append(Value(name: name, type: type))
+    plain.append(nil)
+    channelsLast.append(nil)
+    outputPorts.append(nil)
+    pendingReaders.append(readers)
+    return id
+  }
+
+  /// Lets the current node be another one while it is emitted.
+  func replaceCurrent(_ node: ProgramNode) { program.nodes[current] = node }
 
   /// Whether a value lies in memory in a layout already, or does so without a conversion.
   func isAvailable(_ id: ValueID, _ layout: Layout) throws(ApusError) -> Bool {
@@ -159,10 +187,15 @@ final class PlanBuilder {
   func input(_ id: ValueID, _ layout: Layout = .plain) throws(ApusError) -> BufferID {
     if let found = (layout == .plain ? plain : channelsLast)[Int(id)] { return found }
     if plain[Int(id)] == nil, channelsLast[Int(id)] == nil {
-      guard let constant = constantTensor(id) else {
+      let kind: PlannedBuffer.Kind
+      if let constant = constantTensor(id) {
+        kind = .constant(constant)
+      } else if let contents = inference.contents[Int(id)] {
+        kind = .table(contents)
+      } else {
         throw ApusError(.internal, "a value is read before it is written", tensorName: name(id))
       }
-      plain[Int(id)] = addBuffer(.constant(constant), byteCount: try byteCount(id), value: id)
+      plain[Int(id)] = addBuffer(kind, byteCount: try byteCount(id), value: id)
       return try input(id, layout)
     }
     let extents = try extents(id)

@@ -36,8 +36,9 @@ extension Model {
   /// - Parameters:
   ///   - shapes: one for each input, in order.
   ///   - threads: of the pool that the session would use.
+  /// - Throws: `unsupported` where shapes depend on data.
   public func describePlan(shapes: [[Int]], threads: Int) throws(ApusError) -> PlanDescription {
-    let builder = try plan(shapes, threads: threads)
+    let builder = try staticPlan(shapes, threads: threads)
     let sizes = try PlanSizes(builder, threads: threads)
     let buffers = sizes.buffers.map { buffer in
       let names = buffer.values.map { program.graph.values[Int($0)].name }

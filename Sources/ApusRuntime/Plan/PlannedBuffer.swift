@@ -23,8 +23,8 @@ struct PlannedBuffer {
     case output(Int)
     case constant(TensorID)
     case packed(PackedRequest)
-    /// Numbers that a step's argument block points to.
-    case table([Int64])
+    /// Bytes that are known when the plan is made: a table that a step's argument block points to, a small value.
+    case table([UInt8])
   }
 
   var kind: Kind

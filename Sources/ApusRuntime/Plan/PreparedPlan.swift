@@ -53,10 +53,38 @@ struct PlanSizes {
   }
 }
 
+/// The arena of a session: one piece of memory for all its plans, of which one runs at a time.
+final class Workspace {
+  let memory: BulkMemory
+  private(set) var buffer: BulkBuffer
+
+  static func make(memory: BulkMemory) throws(ApusError) -> Workspace {
+    Workspace(memory, try memory.allocate(byteCount: 0, purpose: "the session's arena"))
+  }
+
+  private init(_ memory: BulkMemory, _ buffer: BulkBuffer) {
+    self.memory = memory
+    self.buffer = buffer
+  }
+
+  /// Makes the memory large enough. Plans that were made before move with `moveArena`.
+  func reserve(_ byteCount: Int) throws(ApusError) {
+    guard buffer.byteCount < byteCount else { return }
+    // The old memory first: its contents are nobody's, and both at a time could pass the limit.
+    buffer = try memory.allocate(byteCount: 0, purpose: "the session's arena")
+    buffer = try memory.allocate(byteCount: byteCount, purpose: "the session's arena")
+  }
+}
+
 /// A plan with memory: what `run` executes. All plain C from here on.
 final class PreparedPlan {
   private let steps: [PlannedStep]
-  private let arenaBuffer: BulkBuffer
+  /// The workspace's memory that the addresses were made for.
+  private var arena: BulkBuffer
+  private let scratchOffset: Int
+  private let scratchBytes: Int
+  /// By buffer: where it lies in the arena, or -1.
+  private let arenaOffsets: [Int]
   private let controlBuffer: BulkBuffer
   /// Keeps packed weights alive; the addresses are in the table.
   private var packedBuffers: [BulkBuffer] = []
@@ -115,24 +143,32 @@ final class PreparedPlan {
     }
   }
 
-  convenience init(_ builder: PlanBuilder, model: Model, threads: Int) throws(ApusError) {
+  /// - Parameters:
+  ///   - workspace: the arena's memory, shared by plans of which one runs at a time.
+  ///   - packed: the packed weights of the model that `builder` planned, under the same lock as its constants.
+  convenience init(
+    _ builder: PlanBuilder, workspace: Workspace, packed: PackedWeights, threads: Int
+  ) throws(ApusError) {
     let sizes = try PlanSizes(builder, threads: threads)
     let ports = try PortLayout(builder)
-    let arena = try model.memory.allocate(byteCount: sizes.arena, purpose: "the session's arena")
-    let control = try model.memory.allocate(byteCount: sizes.control, purpose: "the session's steps")
-    try self.init(builder, model, threads, sizes, ports, arena, control)
+    try workspace.reserve(sizes.arena)
+    let control = try workspace.memory.allocate(byteCount: sizes.control, purpose: "the session's steps")
+    try self.init(builder, packed, threads, sizes, ports, workspace, control)
   }
 
   /// Throws only once all is set: Embedded Swift does not free an object whose designated initializer throws before.
   private init(
-    _ builder: PlanBuilder, _ model: Model, _ threads: Int, _ sizes: PlanSizes, _ ports: PortLayout,
-    _ arenaBuffer: BulkBuffer, _ controlBuffer: BulkBuffer
+    _ builder: PlanBuilder, _ packed: PackedWeights, _ threads: Int, _ sizes: PlanSizes, _ ports: PortLayout,
+    _ workspace: Workspace, _ controlBuffer: BulkBuffer
   ) throws(ApusError) {
     steps = builder.steps
     arenaBytes = sizes.arena
-    self.arenaBuffer = arenaBuffer
+    scratchOffset = sizes.scratchOffset
+    scratchBytes = sizes.scratch
+    arenaOffsets = sizes.buffers.map { $0.isArena ? $0.arenaOffset : -1 }
+    arena = workspace.buffer
     self.controlBuffer = controlBuffer
-    let arena = arenaBuffer.pointer
+    let arena = workspace.buffer.pointer
     var next = controlBuffer.pointer
     func take(_ byteCount: Int) -> UnsafeMutableRawPointer {
       let place = next
@@ -158,8 +194,8 @@ final class PreparedPlan {
     for (index, step) in steps.enumerated() where step.touchesPorts {
       for buffer in step.buffers where sizes.buffers[buffer.index].isPort { stepsOfPorts[buffer.index].append(index) }
     }
-    inputBuffers = Array(repeating: [], count: model.inputs.count)
-    outputBuffers = Array(repeating: [], count: model.outputs.count)
+    inputBuffers = Array(repeating: [], count: builder.program.graph.inputs.count)
+    outputBuffers = Array(repeating: [], count: builder.program.graph.outputs.count)
     inputBytes = ports.inputBytes
     outputBytes = ports.outputBytes
     outputShapes = ports.outputShapes
@@ -171,32 +207,39 @@ final class PreparedPlan {
       case .arena: addresses[index] = arena + buffer.arenaOffset
       case .input(let port): inputBuffers[port].append(index)
       case .output(let port): outputBuffers[port].append(index)
-      case .table(let numbers):
-        let place = take(8 * numbers.count)
-        numbers.withUnsafeBytes { place.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(place), byteCount: $0.count) }
+      case .table(let bytes):
+        let place = take(bytes.count)
+        bytes.withUnsafeBytes { place.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(place), byteCount: $0.count) }
         addresses[index] = place
       case .constant(let id):
-        let pointer = try model.withConstants { constants, _ throws(ApusError) in try constants.pointer(id) }
-        addresses[index] = UnsafeMutableRawPointer(mutating: pointer)
+        addresses[index] = UnsafeMutableRawPointer(mutating: try builder.constants.pointer(id))
       case .packed(let request):
-        let packed = try model.withConstants { constants, packed throws(ApusError) in
-          try packed.buffer(tensor: request.tensor, packing: request.packing, byteCount: request.byteCount) {
-            target throws(ApusError) in
-            let source = try constants.bytes(request.tensor)
-            if let first = source.baseAddress { request.pack(first, target) }
-          }
+        let made = try packed.buffer(tensor: request.tensor, packing: request.packing, byteCount: request.byteCount) {
+          target throws(ApusError) in
+          let source = try builder.constants.bytes(request.tensor)
+          if let first = source.baseAddress { request.pack(first, target) }
         }
-        packedBuffers.append(packed)
-        addresses[index] = packed.pointer
+        packedBuffers.append(made)
+        addresses[index] = made.pointer
       }
     }
-    try model.withConstants { constants, _ throws(ApusError) in try constants.releaseDecoded() }
     for (index, step) in steps.enumerated() {
       let block = take(step.argumentBytes)
       argumentBlocks.append(block)
       step.writeArguments(PointerTable(addresses: addresses), block)
       (stepTable + index).initialize(
         to: apusp_step(kernel: step.kernel, args: block, units: step.units, grain: step.grain, node: step.node))
+    }
+  }
+
+  /// Moves the plan to the workspace's memory where that was made anew since.
+  func moveArena(to workspace: Workspace) {
+    guard workspace.buffer !== arena else { return }
+    arena = workspace.buffer
+    for (index, offset) in arenaOffsets.enumerated() where offset >= 0 { addresses[index] = arena.pointer + offset }
+    for index in 0..<workerCount { workers[index].scratch = arena.pointer + scratchOffset + index * scratchBytes }
+    for (index, step) in steps.enumerated() {
+      step.writeArguments(PointerTable(addresses: addresses), argumentBlocks[index])
     }
   }
 

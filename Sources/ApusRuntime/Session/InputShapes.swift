@@ -20,7 +20,7 @@ extension Model {
         .invalidArgument, "a shape for each input is needed", expected: "\(inputs.count) shapes", actual: "\(shapes.count)")
     }
     var chosen: [Int?] = Array(repeating: nil, count: definition.symbols.count)
-    for (port, extents) in zip(inputs, shapes) {
+    for (port, extents) in zip(inputs, shapes) where port.type.tensor != nil {
       func mismatch(_ message: String) -> ApusError {
         ApusError(
           .shapeMismatch, message, tensorName: port.name.string,
@@ -62,25 +62,28 @@ extension Model {
     }
   }
 
-  /// The plan of the program for given input shapes.
-  func plan(_ shapes: [[Int]], threads: Int) throws(ApusError) -> PlanBuilder {
+  /// The plan of the program for given input shapes; nil where shapes depend on data, or operators run on the host.
+  func plan(_ shapes: [[Int]], _ constants: ConstantStore, threads: Int) throws(ApusError) -> PlanBuilder? {
+    let inference = try TypeInference(
+      of: program.graph, tensors: constants.tensors, inputShapes: shapes.map { Shape($0) }
+    ) { id throws(ApusError) in try constants.contents(id) }
+    let planner = StagePlanner(program: program, evaluator: evaluator(constants))
+    let found = try planner.plan(from: 0, inference) { _ in nil }
+    guard found.range.count == program.nodes.count else { return nil }
+    return try PlanBuilder(
+      program: program, constants: constants, registry: registry, bindings: bindings, inference: found.inference,
+      level: level, threads: threads)
+  }
+
+  /// The same for those who need a plan.
+  func staticPlan(_ shapes: [[Int]], threads: Int) throws(ApusError) -> PlanBuilder {
     try checkShapes(shapes)
     return try withConstants { constants, _ throws(ApusError) in
-      let inference = try TypeInference(
-        graph: program.graph, tensors: constants.tensors, registry: registry, inputShapes: shapes.map { Shape($0) }
-      ) { id throws(ApusError) in try constants.contents(id) }
-      for (id, type) in inference.valueTypes.enumerated() {
-        guard let extents = type?.tensor?.shape?.known else { continue }
-        guard let count = elementCount(extents), count <= limits.elements, extents.count <= limits.rank else {
-          throw ApusError(
-            .limitExceeded, "tensor over the limit", tensorName: program.graph.values[id].name.string,
-            expected: "at most \(limits.elements) elements and rank \(limits.rank)",
-            actual: Shape(extents).text(symbols: []))
-        }
+      guard let builder = try plan(shapes, constants, threads: threads) else {
+        throw ApusError(
+          .unsupported, "what the model needs depends on its data", expected: "shapes that follow from the inputs'")
       }
-      return try PlanBuilder(
-        program: program, constants: constants, registry: registry, bindings: bindings, inference: inference, level: level,
-        threads: threads)
+      return builder
     }
   }
 }
@@ -109,8 +112,7 @@ extension Model {
     guard threads >= 1, threads <= 1024 else {
       throw ApusError(.invalidArgument, "thread count out of range", expected: "1 to 1024", actual: "\(threads)")
     }
-    let builder = try plan(shapes, threads: threads)
-    let sizes = try PlanSizes(builder, threads: threads)
+    let sizes = try PlanSizes(try staticPlan(shapes, threads: threads), threads: threads)
     return MemoryRequirements(
       arenaBytes: UInt64(sizes.scratchOffset), scratchBytes: UInt64(sizes.arena - sizes.scratchOffset),
       controlBytes: UInt64(sizes.control), packedBytes: UInt64(sizes.packed),

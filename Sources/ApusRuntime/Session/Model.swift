@@ -23,9 +23,11 @@ public struct LoadOptions: Sendable {
 /// An input or output of a model.
 public struct Port: Sendable {
   public let name: Name
-  public let elementType: ElementType
-  /// With symbols of `ModelDefinition.symbols`; nil for outputs whose rank depends on data.
-  public let shape: Shape?
+  public let type: ValueType
+  /// With symbols of `ModelDefinition.symbols`; nil for outputs whose rank depends on data, and for other values than tensors.
+  public var shape: Shape? { type.tensor?.shape }
+  /// Of the tensor, or of the tensors that the value holds.
+  public var elementType: ElementType { type.elementType }
   /// The state that this port belongs to (an index into `Model.states`), or nil.
   public let state: Int?
 }
@@ -49,7 +51,8 @@ public final class Model: @unchecked Sendable {
   /// What the caller gets, then the outputs of states that are none of it.
   public let outputs: [Port]
   public let states: [StatePort]
-  public let program: Program
+  /// By graph id; the first is the main graph's.
+  public let programs: [Program]
   public let limits: Limits
   public let memory: BulkMemory
   /// The instruction set level of kernels, `APUSP_LEVEL_*`.
@@ -90,7 +93,7 @@ public final class Model: @unchecked Sendable {
     let memory: BulkMemory
     let options: LoadOptions
     let level: Int32
-    let program: Program
+    let programs: [Program]
     let inputs: [Port]
     let outputs: [Port]
     let states: [StatePort]
@@ -107,7 +110,7 @@ public final class Model: @unchecked Sendable {
     bindings = parts.options.bindings
     modelID = parts.file.modelID
     level = parts.level
-    program = parts.program
+    programs = parts.programs
     inputs = parts.inputs
     outputs = parts.outputs
     states = parts.states
@@ -119,10 +122,7 @@ public final class Model: @unchecked Sendable {
   private static func compile(_ file: ModelFile, _ memory: BulkMemory, _ options: LoadOptions) throws(ApusError) -> Parts {
     let definition = file.definition
     let level = try selectLevel(options.level)
-    guard definition.graphs.count == 1, let main = definition.graphs.first else {
-      throw ApusError(
-        .unsupported, "this version runs models of one graph", expected: "1 graph", actual: "\(definition.graphs.count)")
-    }
+    guard let main = definition.graphs.first else { throw ApusError(.invalidModel, "the model has no graph") }
     guard definition.signatures.count <= 1 else {
       throw ApusError(
         .unsupported, "this version runs models of one signature", expected: "at most 1",
@@ -143,18 +143,60 @@ public final class Model: @unchecked Sendable {
     for id in graph.values.indices {
       if let type = inference.valueTypes[id] { graph.values[id].type = type }
     }
-    let program = try Compiler.compile(graph, states: stateList, constants: constants, registry: options.registry)
+    let evaluator = NodeEvaluator(
+      constants: constants, registry: options.registry, bindings: options.bindings, level: level, memory: memory,
+      limits: options.limits)
+    let programs = try compile(definition.graphs, main: graph, states: stateList, evaluator)
     let states = try statePorts(stateList, graph)
     let inputs = try ports(graph.inputs, graph, states.map { $0.input })
     let outputs = try ports(graph.outputs, graph, states.map { $0.output })
     // Says at load, not at the first run, that an operator has no kernel.
-    for node in program.nodes where options.bindings.kernel(of: node.node) == nil {
+    for node in programs.flatMap({ $0.nodes })
+    where options.bindings.kernel(of: node.node) == nil && options.bindings.host(of: node.node) == nil {
       throw ApusError(.unsupportedOperator, "this build has no kernel for the operator", operatorName: node.node.label)
     }
     try constants.releaseDecoded()
     return Parts(
-      file: file, memory: memory, options: options, level: level, program: program, inputs: inputs, outputs: outputs,
+      file: file, memory: memory, options: options, level: level, programs: programs, inputs: inputs, outputs: outputs,
       states: states, constants: constants, lock: try Lock())
+  }
+
+  /// Each graph as a program, enclosing graphs before those nested in them: their constants are constants there, too.
+  private static func compile(
+    _ graphs: [Graph], main: Graph, states: [State], _ evaluator: NodeEvaluator
+  ) throws(ApusError) -> [Program] {
+    let captured = graphs.map { graph in graph.captures.map { $0.outer } }
+    let empty = Program(graph: Graph(), nodes: [], states: [], replacement: [])
+    var programs = Array(repeating: empty, count: graphs.count)
+    var isDone = Array(repeating: false, count: graphs.count)
+    var isMoving = true
+    while isMoving {
+      isMoving = false
+      for index in graphs.indices where !isDone[index] {
+        var graph = index == 0 ? main : graphs[index]
+        if let parent = graph.parent {
+          guard isDone[Int(parent)] else { continue }
+          let outer = programs[Int(parent)]
+          graph.captures = graph.captures.compactMap { capture in
+            let source = outer.resolved(capture.outer)
+            if let constant = outer.graph.values[Int(source)].constant {
+              graph.values[Int(capture.inner)].constant = constant
+              return nil
+            }
+            return Capture(inner: capture.inner, outer: source)
+          }
+        }
+        do throws(ApusError) {
+          programs[index] = try Compiler.compile(
+            graph, captured: captured, states: index == 0 ? states : [], evaluator: evaluator)
+        } catch {
+          throw error
+        }
+        isDone[index] = true
+        isMoving = true
+      }
+    }
+    return programs
   }
 
   private static func selectLevel(_ wanted: Int32?) throws(ApusError) -> Int32 {
@@ -183,14 +225,10 @@ public final class Model: @unchecked Sendable {
     var ports: [Port] = []
     for (position, id) in ids.enumerated() {
       let value = graph.values[Int(id)]
-      guard let type = value.type?.tensor else {
-        throw ApusError(
-          .unsupported, "this version runs models whose inputs and outputs are tensors", tensorName: value.name.string)
+      guard let type = value.type else {
+        throw ApusError(.invalidModel, "an input or output has no type", tensorName: value.name.string)
       }
-      ports.append(
-        Port(
-          name: value.name, elementType: type.elementType, shape: type.shape,
-          state: statePositions.firstIndex(of: position)))
+      ports.append(Port(name: value.name, type: type, state: statePositions.firstIndex(of: position)))
     }
     return ports
   }
@@ -206,6 +244,15 @@ public final class Model: @unchecked Sendable {
       ports.append(StatePort(name: state.name, input: input, output: output, initial: state.initial))
     }
     return ports
+  }
+
+  /// The main graph's program.
+  public var program: Program { programs[0] }
+
+  /// For planning, with the model's constants, under its lock.
+  func evaluator(_ constants: ConstantStore) -> NodeEvaluator {
+    NodeEvaluator(
+      constants: constants, registry: registry, bindings: bindings, level: level, memory: memory, limits: limits)
   }
 
   /// Runs `body` with the model's constants and packed weights to itself.

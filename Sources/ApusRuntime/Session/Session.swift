@@ -23,9 +23,19 @@ public final class Session {
   public let threads: Int
   private let pool: ThreadPool?
   private let control: OpaquePointer
+  /// The plan for the prepared shapes where these tell all; nil for models that are run stage by stage.
   private var plan: PreparedPlan?
+  /// Plans for shapes that were prepared before, the latest used last.
+  private var plans: [(shapes: [[Int]], plan: PreparedPlan)] = []
+  private static let keptPlans = 16
   private var shapes: [[Int]] = []
+  private var isReady = false
+  /// Where the inputs lie in the session's own memory.
+  private var inputPlaces: [(offset: Int, byteCount: Int)] = []
+  /// What the last run of a model without a plan gave.
+  private var results: [RuntimeTensor] = []
   private var execution = apusp_execution()
+  private var resources: RunResources?
   /// Memory of the session's own for all inputs and outputs; untouched pages of it cost nothing.
   private var ownPorts: BulkBuffer?
   /// By port: the caller's memory, where it is bound.
@@ -57,9 +67,8 @@ public final class Session {
     guard !isRunning else { throw ApusError(.busy, "the session is running") }
   }
 
-  private func prepared() throws(ApusError) -> PreparedPlan {
-    guard let plan else { throw ApusError(.notPrepared, "the session has not been prepared for shapes") }
-    return plan
+  private func requirePrepared() throws(ApusError) {
+    guard isReady else { throw ApusError(.notPrepared, "the session has not been prepared for shapes") }
   }
 
   // MARK: Prepare
@@ -71,75 +80,158 @@ public final class Session {
   /// - Parameter shapes: one for each model input, in order.
   public func prepare(_ shapes: [[Int]]) throws(ApusError) {
     try requireIdle()
-    if plan == nil || shapes != self.shapes {
+    if !isReady || shapes != self.shapes {
+      try model.checkShapes(shapes)
       let reserve = try ObjectReserve.begin(model.file.objectBytes)
       defer { ObjectReserve.end(reserve) }
-      let builder = try model.plan(shapes, threads: threads)
-      // The old memory first: two plans at a time need twice of it.
-      plan = nil
-      ownPorts = nil
-      let made = try PreparedPlan(builder, model: model, threads: threads)
-      ownPorts = try model.memory.allocate(byteCount: made.portBytes, purpose: "inputs and outputs")
-      self.shapes = shapes
-      plan = made
-      execution = apusp_execution()
-      execution.steps = made.firstStep
-      execution.count = Int64(made.stepCount)
-      execution.workers = made.workers
-      execution.worker_count = Int32(made.workerCount)
-      execution.pool = pool?.handle
-      execution.control = control
-      execution.profile = options.profiles ? made.profile : nil
-      execution.progress = options.progress
-      execution.progress_user = options.progressUser
-      for index in model.inputs.indices {
-        if let bound = boundInputs[index], bound.count < made.inputBytes[index] { boundInputs[index] = nil }
-        made.bindInput(index, boundInputs[index]?.baseAddress ?? UnsafeRawPointer(ownInput(made, index)))
-      }
-      for index in model.outputs.indices {
-        if let bound = boundOutputs[index], bound.count < made.outputBytes[index] { boundOutputs[index] = nil }
-        made.bindOutput(index, boundOutputs[index]?.baseAddress ?? ownOutput(made, index))
+      if let index = plans.firstIndex(where: { $0.shapes == shapes }) {
+        let entry = plans.remove(at: index)
+        plans.append(entry)
+        try use(entry.plan, shapes)
+      } else {
+        try makePlan(shapes)
       }
     }
     do throws(ApusError) { try resetStates() } catch {
-      plan = nil
+      isReady = false
       throw error
     }
   }
 
-  private func ownInput(_ plan: PreparedPlan, _ index: Int) -> UnsafeMutableRawPointer? {
-    ownPorts.map { $0.pointer + plan.inputOffsets[index] }
+  private func makePlan(_ shapes: [[Int]]) throws(ApusError) {
+    let resources = try sharedResources()
+    let builder = try model.withConstants { constants, _ throws(ApusError) in
+      try model.plan(shapes, constants, threads: threads)
+    }
+    isReady = false
+    guard let builder else {
+      plan = nil
+      return try prepareStaged(shapes)
+    }
+    if plans.count == Session.keptPlans { plans.removeFirst() }
+    let made = try model.withConstants { constants, packed throws(ApusError) in
+      defer { try? constants.releaseDecoded() }
+      return try PreparedPlan(builder, workspace: resources.workspace, packed: packed, threads: threads)
+    }
+    plans.append((shapes, made))
+    try use(made, shapes)
+  }
+
+  private func sharedResources() throws(ApusError) -> RunResources {
+    if let resources { return resources }
+    let made = try RunResources.make(model: model, threads: threads)
+    resources = made
+    return made
+  }
+
+  /// Makes a plan the one that runs.
+  private func use(_ made: PreparedPlan, _ shapes: [[Int]]) throws(ApusError) {
+    isReady = false
+    plan = made
+    made.moveArena(to: try sharedResources().workspace)
+    try reservePorts(made.portBytes)
+    inputPlaces = made.inputBytes.indices.map { (made.inputOffsets[$0], made.inputBytes[$0]) }
+    self.shapes = shapes
+    execution = runExecution()
+    execution.steps = made.firstStep
+    execution.count = Int64(made.stepCount)
+    execution.workers = made.workers
+    execution.worker_count = Int32(made.workerCount)
+    execution.profile = options.profiles ? made.profile : nil
+    dropSmallInputs()
+    for index in model.inputs.indices {
+      made.bindInput(index, boundInputs[index]?.baseAddress ?? UnsafeRawPointer(ownInput(index)))
+    }
+    for index in model.outputs.indices {
+      if let bound = boundOutputs[index], bound.count < made.outputBytes[index] { boundOutputs[index] = nil }
+      made.bindOutput(index, boundOutputs[index]?.baseAddress ?? ownOutput(made, index))
+    }
+    isReady = true
+  }
+
+  /// Makes room for the inputs of a model whose plan waits for data.
+  private func prepareStaged(_ shapes: [[Int]]) throws(ApusError) {
+    var places: [(offset: Int, byteCount: Int)] = []
+    var end = 0
+    for (position, port) in model.inputs.enumerated() {
+      guard case .tensor(let type) = port.type,
+        let byteCount = type.elementType.byteCount(of: elementCount(shapes[position]) ?? -1)
+      else {
+        throw ApusError(
+          .unsupported, "an input of this kind has no buffer", tensorName: port.name.string,
+          expected: "a tensor of numbers", actual: port.type.kindText)
+      }
+      places.append((end, byteCount))
+      end = try end.checkedAdding(try PlanSizes.aligned(byteCount))
+    }
+    try reservePorts(end)
+    inputPlaces = places
+    self.shapes = shapes
+    results = []
+    execution = runExecution()
+    dropSmallInputs()
+    isReady = true
+  }
+
+  private func reservePorts(_ byteCount: Int) throws(ApusError) {
+    if let ownPorts, ownPorts.byteCount >= byteCount { return }
+    // The old memory first: two at a time need twice of it.
+    ownPorts = nil
+    ownPorts = try model.memory.allocate(byteCount: byteCount, purpose: "inputs and outputs")
+  }
+
+  private func dropSmallInputs() {
+    for index in model.inputs.indices {
+      if let bound = boundInputs[index], bound.count < inputPlaces[index].byteCount { boundInputs[index] = nil }
+    }
+  }
+
+  private func runExecution() -> apusp_execution {
+    var execution = apusp_execution()
+    execution.pool = pool?.handle
+    execution.control = control
+    execution.progress = options.progress
+    execution.progress_user = options.progressUser
+    return execution
+  }
+
+  private func ownInput(_ index: Int) -> UnsafeMutableRawPointer? {
+    ownPorts.map { $0.pointer + inputPlaces[index].offset }
   }
 
   private func ownOutput(_ plan: PreparedPlan, _ index: Int) -> UnsafeMutableRawPointer? {
     ownPorts.map { $0.pointer + plan.outputOffsets[index] }
   }
 
-  public var isPrepared: Bool { plan != nil }
+  public var isPrepared: Bool { isReady }
 
-  /// Steps of a run; 0 before `prepare`.
+  /// Whether all of a run is planned for the prepared shapes. Where it is not, shapes depend on data or operators run on the
+  /// host: runs take memory as they go, and keep it for the next ones.
+  public var isPlanned: Bool { isReady && plan != nil }
+
+  /// Steps of a run; 0 before `prepare`, and where shapes depend on data.
   public var stepCount: Int { plan?.stepCount ?? 0 }
 
   /// Bytes of the arena: activations and scratch.
-  public var arenaBytes: UInt64 { UInt64(plan?.arenaBytes ?? 0) }
+  public var arenaBytes: UInt64 { UInt64(plan?.arenaBytes ?? resources?.workspace.buffer.byteCount ?? 0) }
 
   /// The shapes that the session is prepared for; empty before.
-  public var preparedShapes: [[Int]] { plan == nil ? [] : shapes }
+  public var preparedShapes: [[Int]] { isReady ? shapes : [] }
 
   // MARK: States
 
   /// Sets all states to their initial values, as `prepare` does.
   public func reset() throws(ApusError) {
     try requireIdle()
-    _ = try prepared()
+    try requirePrepared()
     try resetStates()
   }
 
   private func resetStates() throws(ApusError) {
     for state in model.states {
-      let plan = try prepared()
+      try requirePrepared()
       let target = UnsafeMutableRawBufferPointer(
-        start: ownInput(plan, state.input), count: plan.inputBytes[state.input])
+        start: ownInput(state.input), count: inputPlaces[state.input].byteCount)
       guard let initial = state.initial else {
         target.initializeMemory(as: UInt8.self, repeating: 0)
         continue
@@ -179,33 +271,34 @@ public final class Session {
   public func bindInput(_ index: Int, _ pointer: UnsafeRawPointer, byteCount: Int) throws(ApusError) {
     let port = try port(index, of: model.inputs)
     try requireIdle()
-    let plan = try prepared()
+    try requirePrepared()
     try requireNoState(port)
-    guard byteCount >= plan.inputBytes[index] else {
+    guard byteCount >= inputPlaces[index].byteCount else {
       throw ApusError(
         .bufferTooSmall, "input buffer is too small", tensorName: port.name.string,
-        expected: "at least \(plan.inputBytes[index]) bytes", actual: "\(byteCount)")
+        expected: "at least \(inputPlaces[index].byteCount) bytes", actual: "\(byteCount)")
     }
     try requireAlignment(pointer, port)
     boundInputs[index] = UnsafeRawBufferPointer(start: pointer, count: byteCount)
-    plan.bindInput(index, pointer)
+    plan?.bindInput(index, pointer)
   }
 
   /// Lets runs write an output to the caller's memory, without a copy.
-  /// - Parameter capacity: bytes; at least the output's size for the prepared shapes.
+  /// - Parameter capacity: bytes; at least the output's size for the prepared shapes. Where that depends on data, `run` fails
+  ///   with `buffer_too_small` if the result does not fit.
   public func bindOutput(_ index: Int, _ pointer: UnsafeMutableRawPointer, capacity: Int) throws(ApusError) {
     let port = try port(index, of: model.outputs)
     try requireIdle()
-    let plan = try prepared()
+    try requirePrepared()
     try requireNoState(port)
-    guard capacity >= plan.outputBytes[index] else {
+    if let plan, capacity < plan.outputBytes[index] {
       throw ApusError(
         .bufferTooSmall, "output buffer is too small", tensorName: port.name.string,
         expected: "at least \(plan.outputBytes[index]) bytes", actual: "\(capacity)")
     }
     try requireAlignment(UnsafeRawPointer(pointer), port)
     boundOutputs[index] = UnsafeMutableRawBufferPointer(start: pointer, count: capacity)
-    plan.bindOutput(index, pointer)
+    plan?.bindOutput(index, pointer)
   }
 
   /// Whether the caller's memory is bound to an input; false for an index out of range.
@@ -222,7 +315,7 @@ public final class Session {
     _ = try port(index, of: model.inputs)
     try requireIdle()
     boundInputs[index] = nil
-    if let plan { plan.bindInput(index, UnsafeRawPointer(ownInput(plan, index))) }
+    if isReady { plan?.bindInput(index, UnsafeRawPointer(ownInput(index))) }
   }
 
   public func unbindOutput(_ index: Int) throws(ApusError) {
@@ -247,38 +340,54 @@ public final class Session {
     let port = try port(index, of: model.inputs)
     try requireNoState(port)
     try requireIdle()
-    let plan = try prepared()
+    try requirePrepared()
     guard boundInputs[index] == nil else {
       throw ApusError(.invalidArgument, "the input is bound to the caller's memory", tensorName: port.name.string)
     }
-    return UnsafeMutableRawBufferPointer(start: ownInput(plan, index), count: plan.inputBytes[index])
+    return UnsafeMutableRawBufferPointer(start: ownInput(index), count: inputPlaces[index].byteCount)
   }
 
   /// What the last run wrote to an output, in the session's own memory or the caller's.
   public func outputBuffer(_ index: Int) throws(ApusError) -> UnsafeRawBufferPointer {
     _ = try port(index, of: model.outputs)
     try requireIdle()
-    let plan = try prepared()
+    try requirePrepared()
+    guard let plan else { return try result(index).bytes }
     let start = boundOutputs[index]?.baseAddress ?? ownOutput(plan, index)
     return UnsafeRawBufferPointer(start: start, count: plan.outputBytes[index])
   }
 
-  /// The shape of an output for the prepared shapes.
-  public func outputShape(_ index: Int) throws(ApusError) -> [Int] {
-    _ = try port(index, of: model.outputs)
-    return try prepared().outputShapes[index]
+  /// An output of the last run of a model without a plan.
+  private func result(_ index: Int) throws(ApusError) -> RuntimeTensor {
+    guard index < results.count else {
+      throw ApusError(
+        .notPrepared, "the output's shape depends on data: run first", tensorName: model.outputs[index].name.string)
+    }
+    return results[index]
   }
 
-  /// Bytes of an output for the prepared shapes.
+  /// The shape of an output: for the prepared shapes, or as the last run gave it where it depends on data.
+  /// - Throws: `not_prepared`, also where it depends on data and nothing has run.
+  public func outputShape(_ index: Int) throws(ApusError) -> [Int] {
+    _ = try port(index, of: model.outputs)
+    try requirePrepared()
+    if let plan { return plan.outputShapes[index] }
+    return try result(index).extents
+  }
+
+  /// Bytes of an output; see `outputShape`.
   public func outputByteCount(_ index: Int) throws(ApusError) -> Int {
     _ = try port(index, of: model.outputs)
-    return try prepared().outputBytes[index]
+    try requirePrepared()
+    if let plan { return plan.outputBytes[index] }
+    return try result(index).byteCount
   }
 
   /// Bytes of an input for the prepared shapes.
   public func inputByteCount(_ index: Int) throws(ApusError) -> Int {
     _ = try port(index, of: model.inputs)
-    return try prepared().inputBytes[index]
+    try requirePrepared()
+    return inputPlaces[index].byteCount
   }
 
   // MARK: Run
@@ -292,37 +401,98 @@ public final class Session {
     let status = apusp_run_control_begin(control)
     guard status == 0 else { throw ApusError(.busy, "the session is running") }
     defer { apusp_run_control_end(control) }
-    let plan = try prepared()
+    try requirePrepared()
+    execution.deadline = Session.deadline(timeout)
+    guard let plan else { return try runStaged() }
     if options.profiles { plan.profile.update(repeating: 0, count: plan.stepCount) }
-    if let timeout {
-      let (deadline, overflow) = apusp_clock_now().addingReportingOverflow(timeout)
-      execution.deadline = overflow ? .max : deadline
-    } else {
-      execution.deadline = 0
-    }
     var outcome = apusp_outcome()
-    guard apusp_execute(&execution, &outcome) == 0 else { throw runError(outcome, plan) }
+    guard apusp_execute(&execution, &outcome) == 0 else { throw model.program.error(outcome, plan) }
   }
 
-  private func runError(_ outcome: apusp_outcome, _ plan: PreparedPlan) -> ApusError {
-    let status = ApusError.Status(rawValue: outcome.status) ?? .internal
-    let position = outcome.step >= 0 && outcome.step < Int64(plan.stepCount) ? plan.node(ofStep: Int(outcome.step)) : -1
-    let node: ProgramNode? = position >= 0 ? model.program.nodes[position] : nil
-    var error = ApusError(status, "the run failed", operatorName: node?.node.label ?? "")
-    switch status {
-    case .cancelled: error.message = "the run was cancelled"
-    case .deadlineExceeded: error.message = "the run's time was up"
-    case .valueOutOfRange:
-      let fault = outcome.fault
-      error.message = "a value is out of range at element \(fault.position)"
-      error.expected = "\(fault.lower) <= value < \(fault.upper)"
-      error.actual = "\(fault.value)"
-      if let node, fault.operand >= 0, Int(fault.operand) < node.node.inputs.count, node.node.inputs[Int(fault.operand)] >= 0 {
-        error.tensorName = model.program.graph.values[Int(node.node.inputs[Int(fault.operand)])].name.string
-      }
-    default: break
+  private static func deadline(_ timeout: UInt64?) -> UInt64 {
+    guard let timeout else { return 0 }
+    let (deadline, overflow) = apusp_clock_now().addingReportingOverflow(timeout)
+    return overflow ? .max : deadline
+  }
+
+  /// Runs a model whose shapes depend on data, from the inputs' buffers into the outputs'.
+  private func runStaged() throws(ApusError) {
+    var inputs: [RuntimeValue] = []
+    for (index, port) in model.inputs.enumerated() {
+      let pointer = boundInputs[index]?.baseAddress.map { UnsafeMutableRawPointer(mutating: $0) } ?? ownInput(index)
+      inputs.append(
+        .tensor(
+          RuntimeTensor(
+            port.elementType, shapes[index], byteCount: inputPlaces[index].byteCount, pointer: pointer, owner: nil)))
     }
-    return error
+    let resources = try sharedResources()
+    resources.execution = execution
+    results = []
+    var made: [RuntimeTensor] = []
+    for (index, value) in try resources.run(0, inputs, enclosing: nil).enumerated() {
+      guard let tensor = value.tensor else {
+        throw ApusError(
+          .unsupported, "an output of this kind has no buffer", tensorName: model.outputs[index].name.string,
+          expected: "a tensor", actual: value.type.kindText)
+      }
+      made.append(try store(tensor, index))
+    }
+    for state in model.states {
+      let target = UnsafeMutableRawBufferPointer(start: ownInput(state.input), count: inputPlaces[state.input].byteCount)
+      guard made[state.output].byteCount == target.count else {
+        throw ApusError(
+          .shapeMismatch, "a state changes its size", tensorName: state.name.string, expected: "\(target.count) bytes",
+          actual: "\(made[state.output].byteCount)")
+      }
+      target.copyMemory(from: made[state.output].bytes)
+    }
+    results = made
+  }
+
+  /// An output where the caller wants it, or in memory that stays until the next run.
+  private func store(_ tensor: RuntimeTensor, _ index: Int) throws(ApusError) -> RuntimeTensor {
+    guard let bound = boundOutputs[index] else { return try kept(tensor) }
+    guard bound.count >= tensor.byteCount else {
+      throw ApusError(
+        .bufferTooSmall, "output buffer is too small", tensorName: model.outputs[index].name.string,
+        expected: "at least \(tensor.byteCount) bytes", actual: "\(bound.count)")
+    }
+    bound.copyMemory(from: tensor.bytes)
+    return RuntimeTensor(
+      tensor.elementType, tensor.extents, byteCount: tensor.byteCount, pointer: bound.baseAddress, owner: nil)
+  }
+
+  /// A tensor that does not lie in memory of the model's inputs.
+  private func kept(_ tensor: RuntimeTensor) throws(ApusError) -> RuntimeTensor {
+    if tensor.owner != nil { return tensor }
+    let storage = try model.memory.allocate(byteCount: tensor.byteCount, purpose: "an output")
+    storage.mutableBytes.copyMemory(from: tensor.bytes)
+    return RuntimeTensor(tensor.elementType, tensor.extents, byteCount: tensor.byteCount, storage: storage)
+  }
+
+  /// Runs the model on values of any kind, without `prepare`: for models that take or give sequences, optionals or strings.
+  /// - Parameter inputs: one for each input, in order, those of states included.
+  /// - Returns: one value for each output.
+  /// - Throws: as `run`.
+  package func run(_ inputs: [RuntimeValue], timeout: UInt64? = nil) throws(ApusError) -> [RuntimeValue] {
+    let status = apusp_run_control_begin(control)
+    guard status == 0 else { throw ApusError(.busy, "the session is running") }
+    defer { apusp_run_control_end(control) }
+    guard inputs.count == model.inputs.count else {
+      throw ApusError(
+        .invalidArgument, "a value for each input is needed", expected: "\(model.inputs.count) values",
+        actual: "\(inputs.count)")
+    }
+    let extents = inputs.map { $0.tensor?.extents ?? [] }
+    try model.checkShapes(extents)
+    let resources = try sharedResources()
+    resources.execution = runExecution()
+    resources.execution.deadline = Session.deadline(timeout)
+    var outputs: [RuntimeValue] = []
+    for value in try resources.run(0, inputs, enclosing: nil) {
+      if let tensor = value.tensor { outputs.append(.tensor(try kept(tensor))) } else { outputs.append(value) }
+    }
+    return outputs
   }
 
   /// Asks the run in flight to stop; without one it does nothing, now or later. From any thread.
@@ -362,5 +532,29 @@ public final class Session {
           steps: count))
     }
     return entries
+  }
+}
+
+extension Program {
+  /// What an execution of the program's plan reported, in words.
+  func error(_ outcome: apusp_outcome, _ plan: PreparedPlan) -> ApusError {
+    let status = ApusError.Status(rawValue: outcome.status) ?? .internal
+    let position = outcome.step >= 0 && outcome.step < Int64(plan.stepCount) ? plan.node(ofStep: Int(outcome.step)) : -1
+    let node: ProgramNode? = position >= 0 ? nodes[position] : nil
+    var error = ApusError(status, "the run failed", operatorName: node?.node.label ?? "")
+    switch status {
+    case .cancelled: error.message = "the run was cancelled"
+    case .deadlineExceeded: error.message = "the run's time was up"
+    case .valueOutOfRange:
+      let fault = outcome.fault
+      error.message = "a value is out of range at element \(fault.position)"
+      error.expected = "\(fault.lower) <= value < \(fault.upper)"
+      error.actual = "\(fault.value)"
+      if let node, fault.operand >= 0, Int(fault.operand) < node.node.inputs.count, node.node.inputs[Int(fault.operand)] >= 0 {
+        error.tensorName = graph.values[Int(node.node.inputs[Int(fault.operand)])].name.string
+      }
+    default: break
+    }
+    return error
   }
 }
