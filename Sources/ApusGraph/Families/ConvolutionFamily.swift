@@ -1,5 +1,5 @@
 extension OperatorRegistry {
   static let convolution: [OperatorSchema] = [
-    .conv,
+    .conv, .convInteger, .convTranspose, .deformConv, .qLinearConv,
   ]
 }

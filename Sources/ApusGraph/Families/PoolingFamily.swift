@@ -1,5 +1,5 @@
 extension OperatorRegistry {
   static let pooling: [OperatorSchema] = [
-    .averagePool, .globalAveragePool, .maxPool,
+    .averagePool, .col2Im, .globalAveragePool, .globalLpPool, .globalMaxPool, .lpPool, .maxPool, .maxUnpool,
   ]
 }

@@ -48,14 +48,44 @@ extension OperatorSchema {
     try inferPool(&context)
   }
 
-  /// The mean over all spatial axes: `[N, C, D1, ...]` to `[N, C, 1, ...]`.
-  public static let globalAveragePool = OperatorSchema(
-    name: "GlobalAveragePool", versions: [22], inputs: [Parameter("X", .floats)], outputs: [Parameter("Y", .floats)]
+  /// `(sum |x|^p)^(1/p)` of each window's elements inside the input.
+  public static let lpPool = OperatorSchema(
+    name: "LpPool", versions: [22], inputs: [Parameter("X", .floats)], outputs: [Parameter("Y", .floats)],
+    attributes: Window.attributes + [
+      AttributeSchema("kernel_shape", .ints, required: true),
+      AttributeSchema("ceil_mode", default: .int(0)),
+      AttributeSchema("p", default: .int(2)),
+    ]
   ) { context throws(ApusError) in
-    try context.requireRank(0, atLeast: 3)
-    let type = try context.elementType(0)
-    guard var shape = context.shape(0) else { return context.setOutput(0, type, nil) }
-    for axis in 2..<shape.rank { shape[axis] = .known(1) }
-    context.setOutput(0, type, shape)
+    try context.checkNormOrder()
+    try inferPool(&context)
+  }
+
+  /// The mean over all spatial axes: `[N, C, D1, ...]` to `[N, C, 1, ...]`.
+  public static let globalAveragePool = globalPool("GlobalAveragePool", [])
+  /// The largest element over all spatial axes.
+  public static let globalMaxPool = globalPool("GlobalMaxPool", [])
+  /// `(sum |x|^p)^(1/p)` over all spatial axes.
+  public static let globalLpPool = globalPool("GlobalLpPool", [AttributeSchema("p", default: .int(2))])
+
+  private static func globalPool(_ name: Name, _ attributes: [AttributeSchema]) -> OperatorSchema {
+    OperatorSchema(
+      name: name, versions: [22], inputs: [Parameter("X", .floats)], outputs: [Parameter("Y", .floats)], attributes: attributes
+    ) { context throws(ApusError) in
+      try context.checkNormOrder()
+      try context.requireRank(0, atLeast: 3)
+      let type = try context.elementType(0)
+      guard var shape = context.shape(0) else { return context.setOutput(0, type, nil) }
+      for axis in 2..<shape.rank { shape[axis] = .known(1) }
+      context.setOutput(0, type, shape)
+    }
+  }
+}
+
+extension InferenceContext {
+  /// Demands an exponent of 1 or more where there is one.
+  fileprivate func checkNormOrder() throws(ApusError) {
+    guard let p = attributes.int("p"), p < 1 || p > Int(Int32.max) else { return }
+    throw attributeError("p", expected: "1 to \(Int32.max)", actual: "\(p)")
   }
 }

@@ -45,7 +45,7 @@ public struct Window: Sendable {
     }
   }
 
-  private static func list(
+  static func list(
     _ name: Name, _ context: InferenceContext, count: Int, minimum: Int, otherwise: Int
   ) throws(ApusError) -> [Int] {
     guard let values = context.attributes.ints(name) else { return Array(repeating: otherwise, count: count) }

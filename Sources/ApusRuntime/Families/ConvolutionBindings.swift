@@ -1,6 +1,6 @@
 extension KernelBindings {
   static let convolution: [KernelBinding] = [
-    .conv,
+    .conv, .convInteger, .convTranspose, .deformConv, .qLinearConv,
   ]
   static let convolutionHosts: [HostBinding] = []
 }

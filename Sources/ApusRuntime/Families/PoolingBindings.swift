@@ -1,6 +1,6 @@
 extension KernelBindings {
   static let pooling: [KernelBinding] = [
-    .averagePool, .globalAveragePool, .maxPool,
+    .averagePool, .col2Im, .globalAveragePool, .globalLpPool, .globalMaxPool, .lpPool, .maxPool, .maxUnpool,
   ]
   static let poolingHosts: [HostBinding] = []
 }

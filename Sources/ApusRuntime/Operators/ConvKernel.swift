@@ -2,17 +2,20 @@ import ApusGraph
 import CApusKernels
 
 extension KernelBinding {
-  /// Channels-last convolution of one or two spatial axes with constant weights, packed once a model.
-  static let conv = KernelBinding("Conv") { builder, node throws(ApusError) in
-    try builder.require(node.input(0), TypeSet(.float32))
+  /// Channels-last convolution. Over one or two axes, float32: kernels of their own; else those of any number of axes.
+  static let conv = KernelBinding("Conv", native: TypeSet(.float32, .float64)) { builder, node throws(ApusError) in
+    let rank = try builder.extents(node.input(0)).count
+    if try builder.elementType(node.input(0)) == .float32, rank <= 4 {
+      try emitPlanar(builder, node)
+    } else {
+      let window = try ConvolutionGeometry(builder, node, input: 0, weights: 1)
+      try builder.emitConvolution(window.geometry, node)
+    }
+  }
+
+  private static func emitPlanar(_ builder: PlanBuilder, _ node: BoundNode) throws(ApusError) {
     let x = try builder.extents(node.input(0))
     let w = try builder.extents(node.input(1))
-    guard x.count == 3 || x.count == 4 else {
-      throw node.unsupported("convolution over this many axes", expected: "1 or 2 spatial axes", actual: "\(x.count - 2)")
-    }
-    guard let weights = builder.constantTensor(node.input(1)) else {
-      throw node.unsupported("convolution with weights that are computed", expected: "constant weights")
-    }
     let y = try builder.extents(node.output(0))
     let window = try Window(node.context, kernel: Array(w[2...]))
     let isPlanar = x.count == 4
@@ -49,23 +52,8 @@ extension KernelBinding {
     var plan = apusk_plan()
     try builder.check(apusk_conv2d_f32_plan(kernels, &arguments, &plan))
     let input = try builder.input(node.input(0), .channelsLast)
+    let packed = try builder.packedPlanarWeights(node.input(1), arguments)
     let output = try builder.output(node.output(0), .channelsLast)
-
-    let packedBytes = apusk_conv2d_f32_packed_bytes(kernels, &arguments)
-    guard packedBytes >= 0 else { throw node.unsupported("convolution of these sizes") }
-    let sizes = arguments
-    let packed = builder.packed(
-      PackedRequest(
-        tensor: weights,
-        packing: Packing(
-          .convolution, level: builder.level,
-          [w[0], x[1], Int(sizes.groups), Int(sizes.kh), Int(sizes.kw)]),
-        byteCount: Int(packedBytes)
-      ) { source, target in
-        var sizes = sizes
-        apusk_conv2d_f32_pack(
-          kernels, &sizes, source.assumingMemoryBound(to: Float.self), target.assumingMemoryBound(to: Float.self))
-      })
     let base = arguments
     try builder.emit(plan, [input, packed, bias, residual, output]) { pointers in
       var arguments = base
@@ -76,5 +64,48 @@ extension KernelBinding {
       arguments.tail.residual = UnsafePointer(pointers.floats(residual))
       return arguments
     }
+  }
+}
+
+extension PlanBuilder {
+  /// Weights `[cout, cin/groups, kh, kw]` in packed form: a constant's once a model, another value's by a step of each run.
+  func packedPlanarWeights(_ weights: ValueID, _ sizes: apusk_conv2d_f32_args) throws(ApusError) -> BufferID {
+    let kernels = apusk_conv_kernels_for(level)
+    var sizes = sizes
+    let byteCount = apusk_conv2d_f32_packed_bytes(kernels, &sizes)
+    guard byteCount >= 0 else { throw Int.overflowError("packed weights of '" + name(weights) + "'") }
+    if let constant = constantTensor(weights) {
+      let base = sizes
+      return packed(
+        PackedRequest(
+          tensor: constant,
+          packing: Packing(
+            .convolution, level: level,
+            [Int(sizes.cout), Int(sizes.cin), Int(sizes.groups), Int(sizes.kh), Int(sizes.kw)]),
+          byteCount: Int(byteCount)
+        ) { source, target in
+          var sizes = base
+          apusk_conv2d_f32_pack(
+            kernels, &sizes, source.assumingMemoryBound(to: Float.self), target.assumingMemoryBound(to: Float.self))
+        })
+    }
+    var arguments = apusk_conv2d_pack_f32_args()
+    arguments.cin = sizes.cin
+    arguments.cout = sizes.cout
+    arguments.groups = sizes.groups
+    arguments.kh = sizes.kh
+    arguments.kw = sizes.kw
+    var plan = apusk_plan()
+    try check(apusk_conv2d_pack_f32_plan(kernels, &arguments, &plan))
+    let source = try input(weights)
+    let target = temporary(byteCount: Int(byteCount))
+    let base = arguments
+    try emit(plan, [source, target]) { pointers in
+      var arguments = base
+      arguments.weights = UnsafePointer(pointers.floats(source))
+      arguments.packed = pointers.floats(target)
+      return arguments
+    }
+    return target
   }
 }

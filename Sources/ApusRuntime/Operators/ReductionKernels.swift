@@ -35,20 +35,6 @@ extension KernelBinding {
   static let reduceMean = reduction("ReduceMean", mean: true)
   static let reduceSum = reduction("ReduceSum", mean: false)
 
-  static let globalAveragePool = KernelBinding("GlobalAveragePool") { builder, node throws(ApusError) in
-    try builder.require(node.input(0), TypeSet(.float32))
-    let extents = try builder.extents(node.input(0))
-    let isPlain = try builder.isAvailable(node.input(0), .plain)
-    let layout = isPlain ? Layout.plain : .channelsLast
-    let stored = isPlain ? extents : Layout.channelsLastOrder(rank: extents.count).map { extents[$0] }
-    let first: UInt64 = isPlain ? 2 : 1
-    let source = try builder.input(node.input(0), layout)
-    // One number a channel: the result lies the same way in both layouts.
-    try builder.emitReduction(
-      source, try builder.output(node.output(0)), extents: stored,
-      axes: ((1 << UInt64(extents.count - 2)) - 1) << first, type: .float32, mean: true, of: node.input(0))
-  }
-
   private static func softmaxLike(
     _ name: Name, _ function: Int32
   ) -> KernelBinding {

@@ -2,6 +2,8 @@
 #ifndef APUSK_CONV_ISA_H
 #define APUSK_CONV_ISA_H
 
+#include "apusk_conv_nd.h"
+#include "apusk_deform_conv.h"
 #include "conv_shape.h"
 
 // Output pixels side by side of a depthwise convolution, `channels` channels.
@@ -46,6 +48,15 @@ int64_t apusk_conv2d_pack_units(const apusk_conv_kernels *kernels, const apusk_c
 int32_t apusk_conv2d_depthwise_f32_cut(const apusk_conv_isa *isa, apusk_conv2d_f32_args *args,
                                        const apusk_conv_shape *shape, apusk_plan *plan);
 
+int32_t apusk_conv_nd_f32_run(const apusk_conv_isa *isa, const apusk_conv_nd_args *args, int64_t begin, int64_t end,
+                              apusp_worker *worker);
+int32_t apusk_conv_nd_depthwise_f32_run(const apusk_conv_isa *isa, const apusk_conv_nd_args *args, int64_t begin,
+                                        int64_t end, apusp_worker *worker);
+int32_t apusk_conv_nd_pack_f32_run(const apusk_conv_isa *isa, const apusk_conv_nd_pack_f32_args *args, int64_t begin,
+                                   int64_t end);
+int32_t apusk_deform_conv_f32_run(const apusk_conv_isa *isa, const apusk_deform_conv_args *args, int64_t begin,
+                                  int64_t end, apusp_worker *worker);
+
 #define APUSK_CONV_ENTRY(isa, gemm_isa, level_number)                                                         \
   static int32_t conv2d(const void *args, int64_t begin, int64_t end, apusp_worker *worker) {                 \
     return apusk_conv2d_f32_run(&isa, args, begin, end, worker);                                              \
@@ -57,8 +68,22 @@ int32_t apusk_conv2d_depthwise_f32_cut(const apusk_conv_isa *isa, apusk_conv2d_f
     (void)worker;                                                                                             \
     return apusk_conv2d_pack_f32_run(&isa, args, begin, end);                                                 \
   }                                                                                                           \
+  static int32_t conv_nd(const void *args, int64_t begin, int64_t end, apusp_worker *worker) {                \
+    return apusk_conv_nd_f32_run(&isa, args, begin, end, worker);                                             \
+  }                                                                                                           \
+  static int32_t conv_nd_depthwise(const void *args, int64_t begin, int64_t end, apusp_worker *worker) {      \
+    return apusk_conv_nd_depthwise_f32_run(&isa, args, begin, end, worker);                                   \
+  }                                                                                                           \
+  static int32_t conv_nd_pack(const void *args, int64_t begin, int64_t end, apusp_worker *worker) {           \
+    (void)worker;                                                                                             \
+    return apusk_conv_nd_pack_f32_run(&isa, args, begin, end);                                                \
+  }                                                                                                           \
+  static int32_t deform_conv(const void *args, int64_t begin, int64_t end, apusp_worker *worker) {            \
+    return apusk_deform_conv_f32_run(&isa, args, begin, end, worker);                                         \
+  }                                                                                                           \
   const apusk_conv_isa isa = {                                                                                \
-      .kernels = {level_number, &gemm_isa.kernels, conv2d, conv2d_depthwise, conv2d_pack},                    \
+      .kernels = {level_number, &gemm_isa.kernels, conv2d, conv2d_depthwise, conv2d_pack, conv_nd,            \
+                  conv_nd_depthwise, conv_nd_pack, deform_conv},                                              \
       .gemm = &gemm_isa,                                                                                      \
       .depthwise = depthwise_pixels,                                                                          \
   };

@@ -4,6 +4,9 @@
 
 #include "apusk_cast.h"
 #include "apusk_conv.h"
+#include "apusk_conv_integer.h"
+#include "apusk_conv_nd.h"
+#include "apusk_deform_conv.h"
 #include "apusk_element_type.h"
 #include "apusk_elementwise.h"
 #include "apusk_gemm.h"
@@ -11,6 +14,7 @@
 #include "apusk_math.h"
 #include "apusk_movement.h"
 #include "apusk_pool.h"
+#include "apusk_pool_nd.h"
 #include "apusk_recurrent.h"
 #include "apusk_reduce.h"
 #include "apusk_softmax.h"

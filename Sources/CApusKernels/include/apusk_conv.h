@@ -35,6 +35,10 @@ typedef struct apusk_conv_kernels {
   apusp_kernel conv2d_f32;                  // any groups, through the micro-kernels of the matrix product
   apusp_kernel conv2d_depthwise_f32;        // cin == groups
   apusp_kernel conv2d_pack_f32;             // args: apusk_conv2d_pack_f32_args
+  apusp_kernel conv_nd_f32;                 // args: apusk_conv_nd_args (apusk_conv_nd.h)
+  apusp_kernel conv_nd_depthwise_f32;       // the same where cin == groups
+  apusp_kernel conv_nd_pack_f32;            // args: apusk_conv_nd_pack_f32_args
+  apusp_kernel deform_conv_f32;             // args: apusk_deform_conv_args (apusk_deform_conv.h)
 } apusk_conv_kernels;
 
 const apusk_conv_kernels *apusk_conv_kernels_for(int32_t level);
