@@ -39,8 +39,9 @@ format: ## Rewrite the Swift sources in the committed style
 	@git ls-files -z --cached --others --exclude-standard -- '*.swift' \
 	  | xargs -0 $(SWIFT) format --in-place --parallel --configuration .swift-format
 
-schema: deps ## Generate the FlatBuffers builder from schemas/apus.fbs again
+schema: deps ## Generate the code that reads and writes schemas/apus.fbs and schemas/onnx.proto again
 	@tools/regenerate-schema
+	@tools/regenerate-onnx-schema
 
 clean: ## Remove what was built
 	rm -rf .build .build-* build examples/swift/.build

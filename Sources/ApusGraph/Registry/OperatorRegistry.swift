@@ -54,6 +54,22 @@ public struct OperatorRegistry: Sendable {
     return nil
   }
 
+  /// The schemas of an operator: one for each group of versions.
+  public func schemas(domain: Name, name: Name) -> [OperatorSchema] {
+    var low = 0
+    var high = order.count
+    while low < high {
+      let middle = low + (high - low) / 2
+      if OperatorRegistry.precedes(schemas[order[middle]], domain, name) { low = middle + 1 } else { high = middle }
+    }
+    var found: [OperatorSchema] = []
+    while low < order.count, schemas[order[low]].domain == domain, schemas[order[low]].name == name {
+      found.append(schemas[order[low]])
+      low += 1
+    }
+    return found
+  }
+
   /// The schema of a node.
   /// - Throws: `unsupported_operator`, naming the versions that are registered.
   public func schema(of node: Node) throws(ApusError) -> OperatorSchema {
