@@ -15,6 +15,8 @@ public struct Limits: Sendable {
   public var rank: Int = 64
   /// Elements of one tensor.
   public var elements: Int = 1 << 40
+  /// Iterations of one Loop: a model may ask for any number of them.
+  public var iterations: Int = 1 << 24
 
   public init() {}
 }

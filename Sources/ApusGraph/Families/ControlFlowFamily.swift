@@ -1,3 +1,3 @@
 extension OperatorRegistry {
-  static let controlFlow: [OperatorSchema] = []
+  static let controlFlow: [OperatorSchema] = [.ifElse, .loop, .scan]
 }

@@ -1,4 +1,4 @@
 extension KernelBindings {
   static let controlFlow: [KernelBinding] = []
-  static let controlFlowHosts: [HostBinding] = []
+  static let controlFlowHosts: [HostBinding] = [.ifElse, .loop, .scan]
 }

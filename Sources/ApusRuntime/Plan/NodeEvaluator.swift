@@ -127,7 +127,7 @@ struct NodeEvaluator {
     }
     let context = HostContext(
       node: BoundNode(program.nodes[0], schema: schema, inference: inference, tensors: constants.tensors), inputs: inputs,
-      memory: memory, level: level, limits: limits
+      recycler: Recycler(memory: memory), level: level, limits: limits, programs: []
     ) { _, _ throws(ApusError) in throw ApusError(.internal, "a subgraph is run at load") }
     do throws(ApusError) { try binding.run(context) } catch { return nil }
     var results: [RuntimeTensor?] = []

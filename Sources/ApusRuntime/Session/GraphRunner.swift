@@ -217,7 +217,8 @@ final class GraphRunner {
       let bound = BoundNode(node, schema: schema, inference: inference, tensors: model.definition.tensors)
       try schema.check(node.node, inputs: bound.context.inputs, valueTypes: bound.context.valueTypes)
       let context = HostContext(
-        node: bound, inputs: inputs, memory: model.memory, level: model.level, limits: model.limits
+        node: bound, inputs: inputs, recycler: resources.recycler, level: model.level, limits: model.limits,
+        programs: model.programs
       ) { graph, arguments throws(ApusError) in
         try resources.checkControl()
         return try resources.run(graph, arguments, enclosing: frame)

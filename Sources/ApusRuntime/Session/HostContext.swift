@@ -9,20 +9,24 @@ final class HostContext {
   let inputs: [RuntimeValue?]
   /// To be set for each output that the node has.
   var outputs: [RuntimeValue?]
-  /// Where tensors come from.
+  /// Where strings come from.
   let memory: BulkMemory
+  private let recycler: Recycler
   /// The instruction set level of kernels.
   let level: Int32
-  private let limits: Limits
+  let limits: Limits
+  private let programs: [Program]
   private let call: (GraphID, [RuntimeValue]) throws(ApusError) -> [RuntimeValue]
 
   init(
-    node: BoundNode, inputs: [RuntimeValue?], memory: BulkMemory, level: Int32, limits: Limits,
+    node: BoundNode, inputs: [RuntimeValue?], recycler: Recycler, level: Int32, limits: Limits, programs: [Program],
     call: @escaping (GraphID, [RuntimeValue]) throws(ApusError) -> [RuntimeValue]
   ) {
     self.node = node
     self.inputs = inputs
-    self.memory = memory
+    memory = recycler.memory
+    self.recycler = recycler
+    self.programs = programs
     self.level = level
     self.limits = limits
     self.call = call
@@ -54,7 +58,7 @@ final class HostContext {
   /// A tensor to be filled by the operator, not initialized, checked against the limits.
   func makeTensor(_ elementType: ElementType, _ extents: [Int]) throws(ApusError) -> RuntimeTensor {
     try check(extents)
-    return try RuntimeTensor(elementType, extents, memory: memory)
+    return try RuntimeTensor(elementType, extents, recycler: recycler)
   }
 
   func makeTensor(strings: [[UInt8]], _ extents: [Int]) throws(ApusError) -> RuntimeTensor {
@@ -80,12 +84,20 @@ final class HostContext {
 
   /// Runs the subgraph of an attribute. Returns its outputs.
   func run(_ attribute: Name, _ inputs: [RuntimeValue]) throws(ApusError) -> [RuntimeValue] {
-    guard let graph = attributes.graph(attribute) else {
-      throw ApusError(
-        .invalidAttribute, "attribute '" + attribute.string + "' is missing", operatorName: node.node.label,
-        expected: "a graph")
-    }
-    return try call(graph, inputs)
+    try call(try graph(attribute), inputs)
+  }
+
+  private func graph(_ attribute: Name) throws(ApusError) -> GraphID {
+    if let graph = attributes.graph(attribute) { return graph }
+    throw ApusError(
+      .invalidAttribute, "attribute '" + attribute.string + "' is missing", operatorName: node.node.label,
+      expected: "a graph")
+  }
+
+  /// The inputs and outputs of an attribute's subgraph, with what is declared of them.
+  func signature(_ attribute: Name) throws(ApusError) -> (inputs: [Value], outputs: [Value]) {
+    let graph = programs[Int(try graph(attribute))].graph
+    return (graph.inputs.map { graph.values[Int($0)] }, graph.outputs.map { graph.values[Int($0)] })
   }
 
   func error(_ message: String, expected: String = "", actual: String = "") -> ApusError {
