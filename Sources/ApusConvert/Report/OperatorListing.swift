@@ -61,7 +61,7 @@ extension Parameter {
     switch arity {
     case .required: name.text
     case .optional: name.text + "?"
-    case .variadic: name.text + "..."
+    case .variadic, .variadicOptional: name.text + "..."
     }
   }
 }
@@ -71,7 +71,7 @@ extension Parameter.Arity {
     switch self {
     case .required: "required"
     case .optional: "optional"
-    case .variadic: "variadic"
+    case .variadic, .variadicOptional: "variadic"
     }
   }
 }
