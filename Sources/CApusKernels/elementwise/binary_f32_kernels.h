@@ -1,6 +1,6 @@
 // Template: binary float32 arithmetic with broadcasting and a fused activation.
 #include "activate_array.h"
-#include "binary_walk.h"
+#include "binary_typed.h"
 
 // One loop for each form of the operands, with the activation as a constant.
 #define BINARY_F32_LOOP(load_a, load_b, activation)                                                                    \
@@ -20,9 +20,10 @@
 #define load_rest(p) load_part(p, count - i)
 
 #define BINARY_F32_ROW(name, activation)                                                                               \
-  static int64_t name(void *output_, const void *a_, int64_t a_step, const void *b_, int64_t b_step, int64_t count) {  \
+  static int64_t name(void *output_, const void *const *operands, const int64_t *steps, int64_t count) {               \
     float *output = output_;                                                                                           \
-    const float *a = a_, *b = b_;                                                                                      \
+    const float *a = operands[0], *b = operands[1];                                                                    \
+    const int64_t a_step = steps[0], b_step = steps[1];                                                                \
     if (a_step && b_step) {                                                                                            \
       BINARY_F32_LOOP(EACH, EACH, activation);                                                                         \
     } else if (a_step) {                                                                                               \
@@ -34,13 +35,15 @@
   }
 
 static int32_t run_binary_f32(
-    const apusk_binary_args *args, int64_t begin, int64_t end, apusk_binary_row *plain, apusk_binary_row *with_relu) {
+    const apusk_binary_args *args, int64_t begin, int64_t end, apusk_broadcast_row *plain,
+    apusk_broadcast_row *with_relu) {
   if (begin >= end) return 0;
+  apusk_broadcast broadcast = apusk_binary_broadcast(args, sizeof(float), sizeof(float));
   int64_t step = end - begin;
   if (!activation_is_inline(args->activation) && step > APUSK_ACTIVATION_CHUNK) step = APUSK_ACTIVATION_CHUNK;
   for (int64_t from = begin; from < end; from += step) {
     int64_t to = from + step < end ? from + step : end;
-    apusk_binary_walk(args, from, to, sizeof(float), args->activation == APUSK_ACTIVATION_RELU ? with_relu : plain);
+    apusk_broadcast_walk(&broadcast, from, to, args->activation == APUSK_ACTIVATION_RELU ? with_relu : plain);
     activate_array((float *)args->output + from, to - from, args->activation, args->alpha, args->beta);
   }
   return 0;

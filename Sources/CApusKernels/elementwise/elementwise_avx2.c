@@ -1,5 +1,5 @@
 #if defined(__x86_64__)
-#include "binary_walk.h"
+#include "binary_typed.h"
 #include "elementwise_level.h"
 #include "../math/isa_avx2.h"
 

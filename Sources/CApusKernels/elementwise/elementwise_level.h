@@ -4,12 +4,9 @@
 
 #include "../include/apusk_elementwise.h"
 
-#define APUSK_UNARY_COUNT 11  // function numbers 1 ... 10
-#define APUSK_BINARY_COUNT 4
-
 typedef struct apusk_elementwise_level {
-  apusp_kernel unary[APUSK_UNARY_COUNT];
-  apusp_kernel binary_f32[APUSK_BINARY_COUNT];
+  apusp_kernel unary_f32[APUSK_UNARY_SHRINK + 1];
+  apusp_kernel binary_f32[APUSK_BINARY_DIV + 1];
   apusp_kernel affine_f32;
 } apusk_elementwise_level;
 

@@ -1,4 +1,4 @@
-#include "binary_walk.h"
+#include "binary_typed.h"
 #include "elementwise_level.h"
 #include "../math/isa_portable.h"
 

@@ -1,14 +1,15 @@
 // Template: unary functions of float32 arrays.
 #include "../math/activation.h"
+#include "activation_functions.h"
 
 #define UNARY_KERNEL(name, expression)                                                                \
   static int32_t name(const void *args_, int64_t begin, int64_t end, apusp_worker *worker) {          \
     const apusk_unary_args *args = args_;                                                             \
     (void)worker;                                                                                     \
-    const float alpha = args->alpha, beta = args->beta;                                               \
+    const float alpha = (float)args->alpha, beta = (float)args->beta, gamma = (float)args->gamma;     \
     const float *input = args->input;                                                                 \
     float *output = args->output;                                                                     \
-    (void)alpha, (void)beta;                                                                          \
+    (void)alpha, (void)beta, (void)gamma;                                                             \
     int64_t i = begin;                                                                                \
     for (; i + APUSK_LANES <= end; i += APUSK_LANES) {                                                \
       f32x16 x = load16(input + i);                                                                   \
@@ -26,7 +27,9 @@
   static int32_t name(const void *args_, int64_t begin, int64_t end, apusp_worker *worker) {          \
     const apusk_unary_args *args = args_;                                                             \
     (void)worker;                                                                                     \
-    APUSK_ISA_NAME(function)(args->output + begin, args->input + begin, end - begin);                 \
+    const float *input = args->input;                                                                 \
+    float *output = args->output;                                                                     \
+    APUSK_ISA_NAME(function)(output + begin, input + begin, end - begin);                             \
     return 0;                                                                                         \
   }
 
@@ -36,6 +39,22 @@ UNARY_KERNEL(clip, activate16(x, APUSK_ACTIVATION_CLIP, alpha, beta))
 UNARY_KERNEL(negation, float_of_bits(bits_of(x) ^ INT32_MIN))
 UNARY_KERNEL(absolute, abs16(x))
 UNARY_KERNEL(square_root, __builtin_elementwise_sqrt(x))
+UNARY_KERNEL(ceiling, __builtin_elementwise_ceil(x))
+UNARY_KERNEL(flooring, __builtin_elementwise_floor(x))
+UNARY_KERNEL(rounding, __builtin_elementwise_rint(x))
+UNARY_KERNEL(reciprocal, 1.0f / x)
+UNARY_KERNEL(error_function, erf16(x))
+UNARY_KERNEL(gelu, 0.5f * x * (1.0f + erf16(x * 0x1.6a09e6p-1f)))
+UNARY_KERNEL(gelu_tanh, gelu_tanh16(x))
+UNARY_KERNEL(swish, x *sigmoid16(alpha *x))
+UNARY_KERNEL(mish, mish16(x))
+UNARY_KERNEL(softplus, softplus16(x))
+UNARY_KERNEL(elu, x < 0.0f ? alpha * expm1_16(beta * x) : gamma * x)
+UNARY_KERNEL(hard_sigmoid, activate16(alpha *x + beta, APUSK_ACTIVATION_CLIP, 0, 1))
+UNARY_KERNEL(hard_swish, x *activate16(x *(1.0f / 6.0f) + 0.5f, APUSK_ACTIVATION_CLIP, 0, 1))
+UNARY_KERNEL(softsign, x / (1.0f + abs16(x)))
+UNARY_KERNEL(thresholded_relu, x <= alpha ? splat(0.0f) : x)
+UNARY_KERNEL(shrink, x < -beta ? x + alpha : x > beta ? x - alpha : splat(0.0f))
 UNARY_ARRAY_KERNEL(sigmoid, apusk_sigmoid_f32)
 UNARY_ARRAY_KERNEL(hyperbolic_tangent, apusk_tanh_f32)
 UNARY_ARRAY_KERNEL(exponential, apusk_exp_f32)
