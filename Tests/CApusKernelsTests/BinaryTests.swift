@@ -134,8 +134,12 @@ private func setShapes(_ arguments: inout apusk_binary_args, _ a: [Int], _ b: [I
         }
         guard activation != APUSK_ACTIVATION_NONE else { continue }
         let after = KernelArray(plain)
-        let unary = apusk_unary_args(input: after.elements, output: after.elements, count: 2100, alpha: -0.25, beta: 0.5)
-        let expected = runEveryWay(after, unary, &random, "unary \(activation)") { apusk_unary_plan($0, activation, &$1, &$2) }
+        let unary = apusk_unary_args(
+          input: after.elements, output: after.elements, count: 2100, alpha: -0.25, beta: 0.5, gamma: 0, function: 0,
+          element_type: 0)
+        let expected = runEveryWay(after, unary, &random, "unary \(activation)") {
+          apusk_unary_plan($0, activation, APUSK_FLOAT32, &$1, &$2)
+        }
         #expect(productBits(fused) == productBits(expected), "activation \(activation), \(shapes)")
       }
     }

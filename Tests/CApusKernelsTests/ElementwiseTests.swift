@@ -24,9 +24,10 @@ import Testing
       let input = KernelArray(x, offset: random.int(0...3))
       let output = inPlace ? input : KernelArray([Float](repeating: 7, count: count), offset: random.int(0...3))
       let arguments = apusk_unary_args(
-        input: input.elements, output: output.elements, count: Int64(count), alpha: -0.25, beta: 0.5)
+        input: input.elements, output: output.elements, count: Int64(count), alpha: -0.25, beta: 0.5, gamma: 0, function: 0,
+        element_type: 0)
       let y = runEveryWay(output, arguments, &random, "seed \(100 + function), count \(count), in place \(inPlace)") {
-        apusk_unary_plan($0, function, &$1, &$2)
+        apusk_unary_plan($0, function, APUSK_FLOAT32, &$1, &$2)
       }
       let expected = x.map { Self.unary(function, $0, -0.25, 0.5) }
       #expect(productBits(y) == productBits(expected), "function \(function), count \(count)")
@@ -44,8 +45,12 @@ import Testing
       let expected = KernelArray(x)
       function(expected.elements, expected.elements, 1000)
       let buffer = KernelArray(x)
-      let arguments = apusk_unary_args(input: buffer.elements, output: buffer.elements, count: 1000, alpha: 0, beta: 0)
-      let y = runEveryWay(buffer, arguments, &random, "function \(code)") { apusk_unary_plan($0, code, &$1, &$2) }
+      var arguments = apusk_unary_args()
+      (arguments.input, arguments.output) = (UnsafeRawPointer(buffer.elements), UnsafeMutableRawPointer(buffer.elements))
+      arguments.count = 1000
+      let y = runEveryWay(buffer, arguments, &random, "function \(code)") {
+        apusk_unary_plan($0, code, APUSK_FLOAT32, &$1, &$2)
+      }
       #expect(productBits(y) == productBits(expected.values), "function \(code)")
     }
   }
@@ -53,12 +58,14 @@ import Testing
   @Test func unknownFunctionsAndLevelsAreRefused() {
     var plan = apusk_plan()
     var unary = apusk_unary_args()
-    #expect(apusk_unary_plan(0, 0, &unary, &plan) == 100)
-    #expect(apusk_unary_plan(0, 11, &unary, &plan) == 100)
-    #expect(apusk_unary_plan(7, APUSK_UNARY_RELU, &unary, &plan) == 100)
+    #expect(apusk_unary_plan(0, 0, APUSK_FLOAT32, &unary, &plan) == 100)
+    #expect(apusk_unary_plan(0, APUSK_UNARY_COUNT, APUSK_FLOAT32, &unary, &plan) == 100)
+    #expect(apusk_unary_plan(7, APUSK_UNARY_RELU, APUSK_FLOAT32, &unary, &plan) == 100)
+    #expect(apusk_unary_plan(0, APUSK_UNARY_SIN, APUSK_INT32, &unary, &plan) == 502)
+    #expect(apusk_unary_plan(0, APUSK_UNARY_NEG, APUSK_INT4, &unary, &plan) == 502)
     var binary = apusk_binary_args()
     binary.rank = 1
-    #expect(apusk_binary_plan(0, 4, APUSK_FLOAT32, &binary, &plan) == 100)
+    #expect(apusk_binary_plan(0, APUSK_BINARY_COUNT, APUSK_FLOAT32, &binary, &plan) == 100)
     #expect(apusk_binary_plan(0, APUSK_BINARY_ADD, APUSK_BOOL, &binary, &plan) == 502)
     #expect(apusk_binary_plan(-1, APUSK_BINARY_ADD, APUSK_FLOAT32, &binary, &plan) == 100)
     var affine = apusk_affine_args()

@@ -1,5 +1,11 @@
 extension OperatorRegistry {
   static let elementwise: [OperatorSchema] = [
-    .add, .cast, .div, .dropout, .identity, .leakyRelu, .mul, .relu, .sigmoid, .sub, .tanh,
+    .absolute, .acos, .acosh, .add, .and, .asin, .asinh, .atan, .atanh, .bitCast, .bitShift, .bitwiseAnd, .bitwiseNot,
+    .bitwiseOr, .bitwiseXor, .cast, .castLike, .ceil, .celu, .clip, .cos, .cosh, .div, .dropout, .elu, .equal, .erf,
+    .exp, .floor, .gelu, .greater, .greaterOrEqual, .hardSigmoid, .hardSwish, .identity, .isInf, .isNaN, .leakyRelu,
+    .less, .lessOrEqual, .log, .maximum, .mean, .microsoftBiasGelu, .microsoftFastGelu, .microsoftGelu,
+    .microsoftQuickGelu, .minimum, .mish, .mod, .mul, .neg, .not, .or, .pow, .prelu, .reciprocal, .relu, .round, .selu,
+    .shrink, .sigmoid, .sign, .sin, .sinh, .softplus, .softsign, .sqrt, .sub, .sum, .swish, .tan, .tanh,
+    .thresholdedRelu, .where, .xor,
   ]
 }

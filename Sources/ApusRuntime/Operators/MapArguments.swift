@@ -10,7 +10,6 @@ protocol FloatMapArguments {
   var output: UnsafeMutablePointer<Float>! { get set }
 }
 
-extension apusk_unary_args: FloatMapArguments {}
 extension apusk_softmax_args: FloatMapArguments {}
 extension apusk_pool_args: FloatMapArguments {}
 
@@ -26,6 +25,7 @@ extension apusk_copy_args: MapArguments {}
 extension apusk_strided_copy_args: MapArguments {}
 extension apusk_block_copy_args: MapArguments {}
 extension apusk_cast_args: MapArguments {}
+extension apusk_unary_args: MapArguments {}
 extension apusk_reduce_args: MapArguments {}
 
 extension PlanBuilder {
