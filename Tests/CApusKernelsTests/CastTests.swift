@@ -5,16 +5,17 @@ import Testing
 /// Cast against Swift's own conversions.
 @Suite struct CastTests {
   func cast<From: BitwiseCopyable, To: BitwiseCopyable>(
-    _ values: [From], _ from: Int32, to: Int32, as: To.Type
+    _ values: [From], _ from: Int32, to: Int32, as: To.Type, saturate: Int32 = 0, count: Int? = nil, bytes: Int? = nil
   ) -> [To] {
     var args = apusk_cast_args()
-    args.count = Int64(values.count)
+    args.count = Int64(count ?? values.count)
+    args.saturate = saturate
     args.from = from
     args.to = to
     var plan = apusk_plan()
     #expect(apusk_cast_plan(APUSK_LEVEL_PORTABLE, &args, &plan) == 0)
     return values.withUnsafeBytes { source in
-      withUnsafeTemporaryAllocation(of: To.self, capacity: values.count) { target in
+      withUnsafeTemporaryAllocation(of: To.self, capacity: bytes ?? count ?? values.count) { target in
         args.input = source.baseAddress
         args.output = UnsafeMutableRawPointer(target.baseAddress)
         var random = ProductRandom(seed: UInt64(values.count))
@@ -97,10 +98,36 @@ import Testing
     #expect(cast([0, -0.0, .nan, 1e-45] as [Float], APUSK_FLOAT32, to: APUSK_BOOL, as: UInt8.self) == [0, 0, 1, 1])
   }
 
+  @Test func smallFloatsRoundToEvenAndSaturateOrNot() {
+    // 464 lies midway between 448, the largest, and what would be 480.
+    let values: [Float] = [464, 465, -1e9, .infinity, 0x1p-10, 0x1.8p-9, -0.0]
+    #expect(cast(values, APUSK_FLOAT32, to: APUSK_FLOAT8E4M3FN, as: UInt8.self) == [0x7E, 0x7F, 0xFF, 0x7F, 0, 2, 0x80])
+    #expect(
+      cast(values, APUSK_FLOAT32, to: APUSK_FLOAT8E4M3FN, as: UInt8.self, saturate: 1)
+        == [0x7E, 0x7E, 0xFE, 0x7E, 0, 2, 0x80])
+    #expect(cast(values, APUSK_FLOAT32, to: APUSK_FLOAT8E4M3FNUZ, as: UInt8.self)[5...] == [3, 0])
+    #expect(cast([1e6, .infinity] as [Float], APUSK_FLOAT32, to: APUSK_FLOAT8E5M2, as: UInt8.self) == [0x7C, 0x7C])
+    #expect(cast([3, 0.3] as [Float], APUSK_FLOAT32, to: APUSK_FLOAT8E8M0, as: UInt8.self) == [129, 126])
+    let codes = (0...UInt8.max).map { $0 }
+    for type in [APUSK_FLOAT8E4M3FN, APUSK_FLOAT8E4M3FNUZ, APUSK_FLOAT8E5M2, APUSK_FLOAT8E5M2FNUZ, APUSK_FLOAT8E8M0] {
+      let floats = cast(codes, type, to: APUSK_FLOAT32, as: Float.self)
+      let back = cast(floats, APUSK_FLOAT32, to: type, as: UInt8.self)
+      for code in 0...255 where !floats[code].isNaN { #expect(back[code] == codes[code], "type \(type)") }
+    }
+  }
+
+  @Test func packedElementsStandLowBitsFirst() {
+    #expect(cast([1, -2, 7, -8, 9] as [Int8], APUSK_INT8, to: APUSK_INT4, as: UInt8.self, bytes: 3) == [0xE1, 0x87, 0x09])
+    #expect(cast([1, -2, 0, -1, 1] as [Int8], APUSK_INT8, to: APUSK_INT2, as: UInt8.self, bytes: 2) == [0b1100_1001, 1])
+    let packed: [UInt8] = [0xE1, 0x87, 0x09]
+    #expect(cast(packed, APUSK_INT4, to: APUSK_INT8, as: Int8.self, count: 5) == [1, -2, 7, -8, -7])
+    #expect(cast(packed, APUSK_FLOAT4E2M1, to: APUSK_FLOAT32, as: Float.self, count: 5) == [0.5, -4, 6, -0.0, -0.5])
+  }
+
   @Test func refusesOtherTypes() {
     var args = apusk_cast_args()
     var plan = apusk_plan()
-    for (from, to) in [(8, 1), (1, 8), (1, 17), (22, 1), (0, 1), (1, 99)] as [(Int32, Int32)] {
+    for (from, to) in [(8, 1), (1, 8), (1, 14), (15, 1), (0, 1), (1, 99)] as [(Int32, Int32)] {
       args.from = from
       args.to = to
       #expect(apusk_cast_plan(APUSK_LEVEL_PORTABLE, &args, &plan) == 502)
