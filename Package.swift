@@ -47,7 +47,7 @@ let package = Package(
     .target(
       name: "ApusConvert",
       dependencies: [
-        "Apus", "ApusFormat", "ApusFormatWriter", "ApusGraph", "ApusRuntime", "ApusSafetensors",
+        "Apus", "ApusFormat", "ApusFormatWriter", "ApusGraph", "ApusRuntime", "ApusSafetensors", "CZlib",
         .product(name: "Crypto", package: "swift-crypto"), .product(name: "SwiftProtobuf", package: "swift-protobuf"),
       ]),
     .executableTarget(

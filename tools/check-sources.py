@@ -27,7 +27,7 @@ IMPORTS = {
     "ApusTraining": {"ApusGraph", "ApusFormat", "ApusRuntime", "Apus", "ApusFormatWriter", "ApusSafetensors", "CApusKernels",
                      "CApusPlatform", "COpenBLAS", "CZlib"} | SYSTEM,
     "ApusConvert": {"ApusGraph", "ApusFormat", "ApusRuntime", "Apus", "ApusFormatWriter", "ApusSafetensors", "CApusPlatform",
-                    "CZstd", "Crypto"} | SYSTEM,
+                    "CZlib", "CZstd", "Crypto", "SwiftProtobuf"} | SYSTEM,
     "modelconv": {"ApusGraph", "ApusFormat", "ApusRuntime", "Apus", "ApusFormatWriter", "ApusSafetensors", "ApusConvert",
                   "ArgumentParser"} | SYSTEM,
 }
@@ -143,7 +143,7 @@ def main():
             continue  # a binary file
         if "\0" in text or path in ("LICENSE",) or path.endswith((".patch", ".json")):
             continue
-        if re.search(r"_generated\.h$", path):
+        if re.search(r"(_generated\.h|\.pb\.swift)$", path):
             continue
         check_text(path, text)
         if path.endswith(".swift"):
