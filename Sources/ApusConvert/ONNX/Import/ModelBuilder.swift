@@ -94,6 +94,11 @@ final class ModelBuilder {
   /// What is known of a value's type.
   func type(of value: ValueReference) -> ValueType? { value.id < 0 ? nil : inference[Int(value.graph)].valueTypes[Int(value.id)] }
 
+  /// The bytes of a small tensor that is known before a run.
+  func contents(of value: ValueReference) -> [UInt8]? {
+    value.id < 0 ? nil : inference[Int(value.graph)].contents[Int(value.id)]
+  }
+
   /// The value in `graph`, the graph it belongs to or one nested in that. A constant is named anew; others are captured.
   func reference(_ value: ValueReference, from graph: GraphID) -> ValueReference {
     guard value.graph != graph, value.id >= 0 else { return value }

@@ -1,0 +1,17 @@
+import ApusGraph
+
+/// Operators that stand for a group of standard ones, taken apart where the registry does not have them itself.
+enum Lowering {
+  typealias Change = @Sendable (Adaptation) throws(ApusError) -> Void
+
+  static let table: [OperatorKey: Change] = {
+    var table: [OperatorKey: Change] = [:]
+    for (name, change) in microsoft { table[OperatorKey("com.microsoft", name)] = change }
+    // ONNX Runtime's operators in ONNX's own domain.
+    for (name, change) in misplaced { table[OperatorKey(.onnx, name)] = change }
+    return table
+  }()
+
+  private static let microsoft: [(Name, Change)] = []
+  private static let misplaced: [(Name, Change)] = []
+}
