@@ -13,8 +13,9 @@ struct Compiler {
   /// - Parameters:
   ///   - captured: by graph id, the values of the enclosing graph that a graph's nodes read.
   ///   - evaluator: runs nodes whose operands are constants.
+  ///   - optimizes: whether to fold and fuse.
   static func compile(
-    _ graph: Graph, captured: [[ValueID]], states: [State], evaluator: NodeEvaluator
+    _ graph: Graph, captured: [[ValueID]], states: [State], evaluator: NodeEvaluator, optimizes: Bool = true
   ) throws(ApusError) -> Program {
     let nodes = graph.nodes.map { node in
       var made = ProgramNode(node)
@@ -29,13 +30,15 @@ struct Compiler {
         captures: graph.captures),
       constants: evaluator.constants, registry: evaluator.registry)
     try compiler.resolveConstants()
-    try compiler.foldConstants(evaluator)
+    if optimizes { try compiler.foldConstants(evaluator) }
     try compiler.removeIdentities()
-    try compiler.foldBatchNormalization()
+    if optimizes { try compiler.foldBatchNormalization() }
     try compiler.simplifyBatchNormalization()
-    compiler.fuseBias()
-    compiler.fuseResidual()
-    compiler.fuseActivations()
+    if optimizes {
+      compiler.fuseBias()
+      compiler.fuseResidual()
+      compiler.fuseActivations()
+    }
     try compiler.markShapeComputations()
     return compiler.program
   }

@@ -10,6 +10,8 @@ final class ConstantStore {
   /// By tensor id: bytes that stay for as long as the store. Those of derived tensors, and copies of tensors that kernels
   /// read as they are: decoded segments go after each `prepare`, and mapped ones could change under a kernel's feet.
   private var kept: [BulkBuffer?]
+  /// Constants in other element types than the model's.
+  private var conversions: [(source: TensorID, result: TensorID)] = []
 
   init(file: ModelFile) {
     self.file = file
@@ -87,6 +89,25 @@ final class ConstantStore {
     let box = try file.memory.allocate(byteCount: 8 * values.count, purpose: "a constant tensor")
     values.withUnsafeBytes { box.mutableBytes.copyMemory(from: $0) }
     return add(box, .int64, dimensions: dimensions, name: name)
+  }
+
+  /// A tensor's elements in another type; `convert` makes them, once.
+  func converted(
+    _ id: TensorID, to type: ElementType,
+    convert: (UnsafeRawPointer?, UnsafeMutableRawPointer) throws(ApusError) -> Void
+  ) throws(ApusError) -> TensorID {
+    for entry in conversions where entry.source == id && tensors[Int(entry.result)].elementType == type {
+      return entry.result
+    }
+    let tensor = tensors[Int(id)]
+    guard let byteCount = type.byteCount(of: try checkedElementCount(tensor.dimensions)) else {
+      throw ApusError(.limitExceeded, "a tensor's size does not fit", tensorName: tensor.name.string)
+    }
+    let box = try file.memory.allocate(byteCount: byteCount, purpose: "a constant in a wider type")
+    try convert(try bytes(id).baseAddress, box.pointer)
+    let result = add(box, type, dimensions: tensor.dimensions, name: tensor.name)
+    conversions.append((id, result))
+    return result
   }
 
   /// Batch normalization as `y = x scale + shift`, `[C]` each: `scale = gamma / sqrt(var + epsilon)`,

@@ -98,7 +98,8 @@ struct NodeEvaluator {
     execution.workers = plan.workers
     execution.worker_count = 1
     var outcome = apusp_outcome()
-    guard apusp_execute(&execution, &outcome) == 0 else { return nil }
+    let status = withExtendedLifetime((workspace, plan)) { apusp_execute(&execution, &outcome) }
+    guard status == 0 else { return nil }
     return byOutput(program, results)
   }
 

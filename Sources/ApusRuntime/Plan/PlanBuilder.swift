@@ -129,7 +129,7 @@ final class PlanBuilder {
     return bytes
   }
 
-  func name(_ id: ValueID) -> String { program.graph.values[Int(id)].name.string }
+  func name(_ id: ValueID) -> String { id < 0 ? "" : program.graph.values[Int(id)].name.string }
 
   /// Demands an element type that a kernel has.
   func require(_ id: ValueID, _ types: TypeSet) throws(ApusError) {
@@ -163,10 +163,12 @@ final class PlanBuilder {
   }
 
   /// Adds a value of the builder's own, which the current node reads or writes.
-  func addValue(_ elementType: ElementType, _ extents: [Int], name: Name, readers: Int) -> ValueID {
+  func addValue(
+    _ elementType: ElementType, _ extents: [Int], name: Name, readers: Int, constant: TensorID? = nil
+  ) -> ValueID {
     let type = ValueType.tensor(TensorType(elementType, Shape(extents)))
     let id = inference.addValue(type)
-    program.graph.values.append(Value(name: name, type: type))
+    program.graph.values.append(Value(name: name, type: type, constant: constant))
     plain.append(nil)
     channelsLast.append(nil)
     outputPorts.append(nil)

@@ -79,8 +79,9 @@ final class Workspace {
 /// A plan with memory: what `run` executes. All plain C from here on.
 final class PreparedPlan {
   private let steps: [PlannedStep]
-  /// The workspace's memory that the addresses were made for.
-  private var arena: BulkBuffer
+  /// Where the workspace's memory was when the addresses were made. The plan does not keep it: old memory goes when the
+  /// workspace grows, whatever plans were made for it.
+  private var arena: UnsafeMutableRawPointer
   private let scratchOffset: Int
   private let scratchBytes: Int
   /// By buffer: where it lies in the arena, or -1.
@@ -166,9 +167,9 @@ final class PreparedPlan {
     scratchOffset = sizes.scratchOffset
     scratchBytes = sizes.scratch
     arenaOffsets = sizes.buffers.map { $0.isArena ? $0.arenaOffset : -1 }
-    arena = workspace.buffer
-    self.controlBuffer = controlBuffer
     let arena = workspace.buffer.pointer
+    self.arena = arena
+    self.controlBuffer = controlBuffer
     var next = controlBuffer.pointer
     func take(_ byteCount: Int) -> UnsafeMutableRawPointer {
       let place = next
@@ -234,10 +235,10 @@ final class PreparedPlan {
 
   /// Moves the plan to the workspace's memory where that was made anew since.
   func moveArena(to workspace: Workspace) {
-    guard workspace.buffer !== arena else { return }
-    arena = workspace.buffer
-    for (index, offset) in arenaOffsets.enumerated() where offset >= 0 { addresses[index] = arena.pointer + offset }
-    for index in 0..<workerCount { workers[index].scratch = arena.pointer + scratchOffset + index * scratchBytes }
+    guard workspace.buffer.pointer != arena else { return }
+    arena = workspace.buffer.pointer
+    for (index, offset) in arenaOffsets.enumerated() where offset >= 0 { addresses[index] = arena + offset }
+    for index in 0..<workerCount { workers[index].scratch = arena + scratchOffset + index * scratchBytes }
     for (index, step) in steps.enumerated() {
       step.writeArguments(PointerTable(addresses: addresses), argumentBlocks[index])
     }

@@ -1,5 +1,6 @@
 import ApusGraph
 import CApusKernels
+import CApusPlatform
 
 /// The operands and results of a node in element types that its kernels take.
 ///
@@ -26,9 +27,12 @@ struct Widening {
         continue
       }
       let readers = original.node.inputs.count { $0 == id }
+      var constant: TensorID?
+      if let source = builder.constantTensor(id) { constant = try builder.widenedConstant(source, wide) }
       let value = builder.addValue(
-        wide, try builder.extents(id), name: builder.program.graph.values[Int(id)].name, readers: readers)
-      try builder.emitCast(id, value)
+        wide, try builder.extents(id), name: builder.program.graph.values[Int(id)].name, readers: readers,
+        constant: constant)
+      if constant == nil { try builder.emitCast(id, value) }
       inputs[position] = value
     }
     var outputs = original.node.outputs
@@ -72,6 +76,24 @@ struct Widening {
 }
 
 extension PlanBuilder {
+  /// A constant's elements in a wider type: made once a model.
+  fileprivate func widenedConstant(_ id: TensorID, _ type: ElementType) throws(ApusError) -> TensorID {
+    let tensor = constants.tensors[Int(id)]
+    return try constants.converted(id, to: type) { source, target throws(ApusError) in
+      var arguments = apusk_cast_args()
+      arguments.count = Int64(try checkedElementCount(tensor.dimensions))
+      arguments.from = tensor.elementType.rawValue
+      arguments.to = type.rawValue
+      arguments.input = source
+      arguments.output = target
+      var plan = apusk_plan()
+      try check(apusk_cast_plan(level, &arguments, &plan), tensor.elementType, to: type, of: .absent)
+      var worker = apusp_worker()
+      guard let kernel = plan.kernel, plan.units > 0 else { return }
+      try check(kernel(&arguments, 0, plan.units, &worker))
+    }
+  }
+
   /// Converts the elements of a value into those of another one.
   func emitCast(_ source: ValueID, _ target: ValueID) throws(ApusError) {
     var arguments = apusk_cast_args()

@@ -312,6 +312,7 @@ final class GraphRunner {
     execution.workers = stage.plan.workers
     execution.worker_count = Int32(stage.plan.workerCount)
     var outcome = apusp_outcome()
-    guard apusp_execute(&execution, &outcome) == 0 else { throw stage.program.error(outcome, stage.plan) }
+    let status = withExtendedLifetime(frame) { apusp_execute(&execution, &outcome) }
+    guard status == 0 else { throw stage.program.error(outcome, stage.plan) }
   }
 }

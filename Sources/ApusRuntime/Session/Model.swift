@@ -9,6 +9,8 @@ public struct LoadOptions: Sendable {
   public var memory: BulkMemory?
   public var registry = OperatorRegistry.core
   public var bindings = KernelBindings.core
+  /// Whether the compiler folds and fuses; without, each node of the graph stays one of the program, for comparisons.
+  public var optimizes = true
   /// The instruction set level of kernels (`APUSP_LEVEL_*`); nil for the best, or what the variable `APUS_CPU` asks for.
   public var level: Int32?
 
@@ -146,7 +148,7 @@ public final class Model: @unchecked Sendable {
     let evaluator = NodeEvaluator(
       constants: constants, registry: options.registry, bindings: options.bindings, level: level, memory: memory,
       limits: options.limits)
-    let programs = try compile(definition.graphs, main: graph, states: stateList, evaluator)
+    let programs = try compile(definition.graphs, main: graph, states: stateList, evaluator, optimizes: options.optimizes)
     let states = try statePorts(stateList, graph)
     let inputs = try ports(graph.inputs, graph, states.map { $0.input })
     let outputs = try ports(graph.outputs, graph, states.map { $0.output })
@@ -163,7 +165,7 @@ public final class Model: @unchecked Sendable {
 
   /// Each graph as a program, enclosing graphs before those nested in them: their constants are constants there, too.
   private static func compile(
-    _ graphs: [Graph], main: Graph, states: [State], _ evaluator: NodeEvaluator
+    _ graphs: [Graph], main: Graph, states: [State], _ evaluator: NodeEvaluator, optimizes: Bool
   ) throws(ApusError) -> [Program] {
     let captured = graphs.map { graph in graph.captures.map { $0.outer } }
     let empty = Program(graph: Graph(), nodes: [], states: [], replacement: [])
@@ -186,12 +188,8 @@ public final class Model: @unchecked Sendable {
             return Capture(inner: capture.inner, outer: source)
           }
         }
-        do throws(ApusError) {
-          programs[index] = try Compiler.compile(
-            graph, captured: captured, states: index == 0 ? states : [], evaluator: evaluator)
-        } catch {
-          throw error
-        }
+        programs[index] = try Compiler.compile(
+          graph, captured: captured, states: index == 0 ? states : [], evaluator: evaluator, optimizes: optimizes)
         isDone[index] = true
         isMoving = true
       }
