@@ -1,4 +1,5 @@
 import CApusKernels
+import Foundation
 import Testing
 
 @Suite struct ReduceTests {
@@ -24,7 +25,8 @@ import Testing
     #expect(apusk_reduce_set_shape(&arguments, Int32(shape.count), shape.map(Int64.init), mask) == 0)
     arguments.input = UnsafeRawPointer(input.elements)
     arguments.output = UnsafeMutableRawPointer(output.elements)
-    return runEveryWay(output, arguments, &random, label) { apusk_reduce_plan($0, function, type, &$1, &$2) }
+    (arguments.function, arguments.element_type) = (function, type)
+    return runEveryWay(output, arguments, &random, label) { apusk_reduce_plan($0, &$1, &$2) }
   }
 
   @Test func floatsAreAddedInTheStatedOrderWhateverTheLayout() {
@@ -97,8 +99,9 @@ import Testing
     #expect(Self.run(APUSK_INT64, APUSK_REDUCE_SUM, [Int64](), zero: 9, [3, 0], 2, outputs: 3, &random, "") == [0, 0, 0])
     var arguments = apusk_reduce_args()
     #expect(apusk_reduce_set_shape(&arguments, 2, [3, 0], 2) == 0)
+    (arguments.function, arguments.element_type) = (APUSK_REDUCE_MEAN, APUSK_INT32)
     var plan = apusk_plan()
-    #expect(apusk_reduce_plan(0, APUSK_REDUCE_MEAN, APUSK_INT32, &arguments, &plan) == 0)
+    #expect(apusk_reduce_plan(0, &arguments, &plan) == 0)
     var worker = apusp_worker()
     #expect(plan.units == 3 && plan.kernel(&arguments, 0, 3, &worker) == 600)
     let fault = worker.fault
@@ -112,8 +115,74 @@ import Testing
     #expect(apusk_reduce_set_shape(&arguments, 9, [Int64](repeating: 2, count: 9), 0b1_0101_0101) == 301)
     #expect(apusk_reduce_set_shape(&arguments, 65, [Int64](repeating: 1, count: 65), 0) == 301)
     #expect(apusk_reduce_set_shape(&arguments, 9, [Int64](repeating: 2, count: 9), 0b1_1111_0000) == 0 && arguments.rank == 2)
-    #expect(apusk_reduce_plan(0, 2, APUSK_FLOAT32, &arguments, &plan) == 100)
-    #expect(apusk_reduce_plan(3, APUSK_REDUCE_SUM, APUSK_FLOAT32, &arguments, &plan) == 100)
-    #expect(apusk_reduce_plan(0, APUSK_REDUCE_SUM, APUSK_INT8, &arguments, &plan) == 502)
+    func planned(_ level: Int32, _ function: Int32, _ type: Int32) -> Int32 {
+      (arguments.function, arguments.element_type) = (function, type)
+      return apusk_reduce_plan(level, &arguments, &plan)
+    }
+    #expect(planned(0, 10, APUSK_FLOAT32) == 100)
+    #expect(planned(3, APUSK_REDUCE_SUM, APUSK_FLOAT32) == 100)
+    #expect(planned(0, APUSK_REDUCE_SUM, APUSK_INT8) == 502 && planned(0, APUSK_REDUCE_MAX, APUSK_INT8) == 0)
+    #expect(planned(0, APUSK_REDUCE_MAX, APUSK_FLOAT16) == 502)
+  }
+
+  /// What each function makes of the elements of one output, by the library's double arithmetic.
+  private static func reduced(_ function: Int32, _ x: [Double]) -> Double {
+    switch function {
+    case APUSK_REDUCE_MAX: x.reduce(-.infinity) { $0.isNaN || $1.isNaN ? .nan : max($0, $1) }
+    case APUSK_REDUCE_MIN: x.reduce(.infinity) { $0.isNaN || $1.isNaN ? .nan : min($0, $1) }
+    case APUSK_REDUCE_PROD: x.reduce(1, *)
+    case APUSK_REDUCE_L1: x.reduce(0) { $0 + abs($1) }
+    case APUSK_REDUCE_L2: x.reduce(0) { $0 + $1 * $1 }.squareRoot()
+    case APUSK_REDUCE_SUM_SQUARE: x.reduce(0) { $0 + $1 * $1 }
+    case APUSK_REDUCE_LOG_SUM: log(x.reduce(0, +))
+    default: log(x.reduce(0) { $0 + exp($1) })
+    }
+  }
+
+  @Test func everyFunctionOfFloatsMeetsItsDefinitionWhateverTheLayout() {
+    var random = ProductRandom(seed: 55)
+    for round in 0..<200 {
+      let function = Int32(round % 8) + APUSK_REDUCE_MAX
+      let shape = random.shape(rank: 1...4, extent: 21)
+      let mask = UInt64(random.int(0...(1 << shape.count) - 1))
+      let groups = Self.groups(shape, mask)
+      let x = (0..<shape.reduce(1, *)).map { _ in Double(random.int(1...4000)) / 4000 + (function == APUSK_REDUCE_PROD ? 0.5 : 0) }
+      let label = "round \(round): function \(function) of \(shape) by \(mask)"
+      let expected = groups.map { indices in Self.reduced(function, indices.map { x[$0] }) }
+      let y = Self.run(APUSK_FLOAT64, function, x, zero: 9.0, shape, mask, outputs: groups.count, &random, label)
+      let z = Self.run(APUSK_FLOAT32, function, x.map { Float($0) }, zero: 9, shape, mask, outputs: groups.count, &random, label)
+      for (i, value) in expected.enumerated() {
+        #expect(y[i] == value || abs(y[i] - value) <= 1e-12 * max(1, abs(value)), "\(label)")
+        #expect(Double(z[i]) == value || abs(Double(z[i]) - value) <= 2e-5 * max(1, abs(value)), "\(label)")
+      }
+    }
+  }
+
+  @Test func extremesKeepNaNsAndEmptySetsGiveTheBoundsOfTheType() {
+    var random = ProductRandom(seed: 56)
+    var x = (0..<40).map { Float($0) }
+    x[7] = .nan
+    let largest = Self.run(APUSK_FLOAT32, APUSK_REDUCE_MAX, x, zero: 9, [2, 20], 2, outputs: 2, &random, "")
+    #expect(largest[0].isNaN && largest[1] == 39)
+    let smallest = Self.run(APUSK_FLOAT32, APUSK_REDUCE_MIN, x, zero: 9, [20, 2], 1, outputs: 2, &random, "")
+    #expect(smallest[0] == 0 && smallest[1].isNaN)
+    #expect(Self.run(APUSK_FLOAT64, APUSK_REDUCE_MAX, [Double](), zero: 9, [2, 0], 2, outputs: 2, &random, "") == [-.infinity, -.infinity])
+    #expect(Self.run(APUSK_INT8, APUSK_REDUCE_MIN, [Int8](), zero: 9, [2, 0], 2, outputs: 2, &random, "") == [127, 127])
+    #expect(Self.run(APUSK_BOOL, APUSK_REDUCE_MIN, [UInt8](), zero: 9, [1, 0], 2, outputs: 1, &random, "") == [1])
+    #expect(Self.run(APUSK_UINT64, APUSK_REDUCE_MAX, [UInt64](), zero: 9, [1, 0], 2, outputs: 1, &random, "") == [0])
+    #expect(Self.run(APUSK_INT64, APUSK_REDUCE_PROD, [Int64](), zero: 9, [1, 0], 2, outputs: 1, &random, "") == [1])
+    let infinite: [Float] = [.infinity, 1, -.infinity, -.infinity]
+    #expect(
+      Self.run(APUSK_FLOAT32, APUSK_REDUCE_LOG_SUM_EXP, infinite, zero: 9, [2, 2], 2, outputs: 2, &random, "")
+        == [.infinity, -.infinity])
+  }
+
+  @Test func integersWrapAndDropFractions() {
+    var random = ProductRandom(seed: 57)
+    let x: [Int32] = [3, -4, 5, Int32.max, 2, 1]
+    #expect(Self.run(APUSK_INT32, APUSK_REDUCE_L1, x, zero: 0, [2, 3], 2, outputs: 2, &random, "") == [12, Int32.min + 2])
+    #expect(Self.run(APUSK_INT32, APUSK_REDUCE_L2, x, zero: 0, [6], 0, outputs: 6, &random, "")[..<3] == [3, 4, 5])
+    #expect(Self.run(APUSK_INT32, APUSK_REDUCE_PROD, x, zero: 0, [2, 3], 2, outputs: 2, &random, "") == [-60, -2])
+    #expect(Self.run(APUSK_INT32, APUSK_REDUCE_LOG_SUM_EXP, x, zero: 0, [2, 3], 2, outputs: 2, &random, "") == [5, Int32.max])
   }
 }

@@ -1,3 +1,5 @@
 extension OperatorRegistry {
-  static let loss: [OperatorSchema] = []
+  static let loss: [OperatorSchema] = [
+    .negativeLogLikelihoodLoss, .softmaxCrossEntropyLoss,
+  ]
 }

@@ -1,5 +1,6 @@
 extension OperatorRegistry {
   static let normalization: [OperatorSchema] = [
-    .batchNormalization,
+    .batchNormalization, .groupNormalization, .instanceNormalization, .layerNormalization, .lpNormalization, .lrn,
+    .meanVarianceNormalization, .rmsNormalization,
   ]
 }

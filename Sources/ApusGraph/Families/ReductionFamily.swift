@@ -1,5 +1,6 @@
 extension OperatorRegistry {
   static let reduction: [OperatorSchema] = [
-    .logSoftmax, .reduceMean, .reduceSum, .softmax,
+    .argMax, .argMin, .cumProd, .cumSum, .hardmax, .logSoftmax, .reduceL1, .reduceL2, .reduceLogSum, .reduceLogSumExp,
+    .reduceMax, .reduceMean, .reduceMin, .reduceProd, .reduceSum, .reduceSumSquare, .softmax, .topK,
   ]
 }

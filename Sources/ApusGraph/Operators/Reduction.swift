@@ -18,11 +18,14 @@ public func reducedAxes(_ context: InferenceContext, rank: Int) throws(ApusError
 extension OperatorSchema {
   private static let reducible: TypeSet = [.floats, TypeSet(.int32, .int64, .uint32, .uint64)]
 
-  private static func reduction(_ name: Name, versions: [Int32]) -> OperatorSchema {
+  /// What can be compared: the bounds of booleans are false and true.
+  private static let ordered: TypeSet = reducible.union(TypeSet(.int8, .uint8, .bool))
+
+  private static func reduction(_ name: Name, versions: [Int32] = [18], _ types: TypeSet = reducible) -> OperatorSchema {
     OperatorSchema(
       name: name, versions: versions,
-      inputs: [Parameter("data", reducible), Parameter("axes", TypeSet(.int64), group: 2, .optional, steers: true)],
-      outputs: [Parameter("reduced", reducible)],
+      inputs: [Parameter("data", types), Parameter("axes", TypeSet(.int64), group: 2, .optional, steers: true)],
+      outputs: [Parameter("reduced", types)],
       attributes: [
         AttributeSchema("keepdims", default: .int(1)), AttributeSchema("noop_with_empty_axes", default: .int(0)),
       ]
@@ -42,6 +45,14 @@ extension OperatorSchema {
     }
   }
 
-  public static let reduceMean = reduction("ReduceMean", versions: [18])
+  public static let reduceL1 = reduction("ReduceL1")
+  public static let reduceL2 = reduction("ReduceL2")
+  public static let reduceLogSum = reduction("ReduceLogSum")
+  public static let reduceLogSumExp = reduction("ReduceLogSumExp")
+  public static let reduceMax = reduction("ReduceMax", versions: [20], ordered)
+  public static let reduceMean = reduction("ReduceMean")
+  public static let reduceMin = reduction("ReduceMin", versions: [20], ordered)
+  public static let reduceProd = reduction("ReduceProd")
   public static let reduceSum = reduction("ReduceSum", versions: [13])
+  public static let reduceSumSquare = reduction("ReduceSumSquare")
 }

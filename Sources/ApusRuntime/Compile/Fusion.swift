@@ -10,6 +10,7 @@ extension Compiler {
     for position in program.nodes.indices where isStandard(program.nodes[position], "BatchNormalization") {
       let normalization = program.nodes[position]
       let input = normalization.node.inputs[0]
+      guard try usesStoredStatistics(normalization) else { continue }
       guard input >= 0, readers[Int(input)] == 1, let writer = writers[Int(input)] else { continue }
       guard isStandard(program.nodes[writer], "Conv") else { continue }
       guard let weights = constant(program.nodes[writer].node.inputs[1]) else { continue }
@@ -43,6 +44,7 @@ extension Compiler {
   mutating func simplifyBatchNormalization() throws(ApusError) {
     for position in program.nodes.indices where isStandard(program.nodes[position], "BatchNormalization") {
       let node = program.nodes[position]
+      guard try usesStoredStatistics(node), elementType(of: node.node.inputs[0]) != .float64 else { continue }
       var statistics: [TensorID] = []
       for index in 1...4 {
         if let id = constant(node.node.inputs[index]) { statistics.append(id) }
@@ -55,6 +57,10 @@ extension Compiler {
         node.node.inputs[0], addConstant(affine.scale, name: "scale"), addConstant(affine.shift, name: "shift"),
       ]
     }
+  }
+
+  private func usesStoredStatistics(_ normalization: ProgramNode) throws(ApusError) -> Bool {
+    try !attributes(of: normalization).flag("training_mode")
   }
 
   /// Moves an Add of a constant vector along the last axis into the MatMul before it.
@@ -109,10 +115,9 @@ extension Compiler {
   }
 
   private func takesActivation(_ node: ProgramNode) -> Bool {
-    for name: Name in ["Conv", "Gemm", "MatMul", "Add", "Sub", "Mul", "Div", "BatchNormalization"] where isStandard(node, name) {
-      return true
-    }
-    return false
+    for name: Name in ["Conv", "Gemm", "MatMul", "Add", "Sub", "Mul", "Div"] where isStandard(node, name) { return true }
+    // With constant statistics, which are two vectors by now: see simplifyBatchNormalization.
+    return isStandard(node, "BatchNormalization") && node.node.inputs.count == 3
   }
 
   private func activation(of node: ProgramNode) -> FusedActivation? {
@@ -153,7 +158,7 @@ extension Compiler {
     remove(removed)
   }
 
-  private func isFloat32(_ id: ValueID) -> Bool {
-    program.graph.values[Int(id)].type?.tensor?.elementType == .float32
-  }
+  private func isFloat32(_ id: ValueID) -> Bool { elementType(of: id) == .float32 }
+
+  private func elementType(of id: ValueID) -> ElementType? { program.graph.values[Int(id)].type?.tensor?.elementType }
 }

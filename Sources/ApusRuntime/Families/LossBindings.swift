@@ -1,4 +1,6 @@
 extension KernelBindings {
-  static let loss: [KernelBinding] = []
+  static let loss: [KernelBinding] = [
+    .negativeLogLikelihoodLoss, .softmaxCrossEntropyLoss,
+  ]
   static let lossHosts: [HostBinding] = []
 }

@@ -1,6 +1,7 @@
 extension KernelBindings {
   static let normalization: [KernelBinding] = [
-    .batchNormalization,
+    .batchNormalization, .groupNormalization, .instanceNormalization, .layerNormalization, .lpNormalization, .lrn,
+    .meanVarianceNormalization, .rmsNormalization,
   ]
   static let normalizationHosts: [HostBinding] = []
 }

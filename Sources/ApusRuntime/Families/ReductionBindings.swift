@@ -1,6 +1,7 @@
 extension KernelBindings {
   static let reduction: [KernelBinding] = [
-    .logSoftmax, .reduceMean, .reduceSum, .softmax,
+    .argMax, .argMin, .cumProd, .cumSum, .hardmax, .logSoftmax, .reduceL1, .reduceL2, .reduceLogSum, .reduceLogSumExp,
+    .reduceMax, .reduceMean, .reduceMin, .reduceProd, .reduceSum, .reduceSumSquare, .softmax, .topK,
   ]
   static let reductionHosts: [HostBinding] = []
 }

@@ -27,6 +27,8 @@ extension apusk_block_copy_args: MapArguments {}
 extension apusk_cast_args: MapArguments {}
 extension apusk_unary_args: MapArguments {}
 extension apusk_reduce_args: MapArguments {}
+extension apusk_axis_args: MapArguments {}
+extension apusk_lrn_args: MapArguments {}
 
 extension PlanBuilder {
   /// Adds a step whose argument block lacks but the addresses of `source` and `target`.

@@ -48,8 +48,10 @@ extension KernelBinding {
     let axes: UInt64 = ((1 << UInt64(extents.count - 2)) - 1) << (isPlain ? 2 : 1)
     var arguments = apusk_reduce_args()
     try builder.check(apusk_reduce_set_shape(&arguments, Int32(extents.count), stored.map { Int64($0) }, axes))
+    arguments.function = APUSK_REDUCE_MEAN
+    arguments.element_type = APUSK_FLOAT32
     var plan = apusk_plan()
-    try builder.check(apusk_reduce_plan(builder.level, APUSK_REDUCE_MEAN, APUSK_FLOAT32, &arguments, &plan))
+    try builder.check(apusk_reduce_plan(builder.level, &arguments, &plan))
     let source = try builder.input(node.input(0), isPlain ? .plain : .channelsLast)
     // One number a channel: the result lies the same way in both layouts.
     try builder.emit(plan, arguments, from: source, to: try builder.output(node.output(0)))

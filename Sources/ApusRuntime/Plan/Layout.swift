@@ -1,3 +1,5 @@
+import ApusGraph
+
 /// How the elements of a value lie in memory. Inputs, outputs and constants are plain.
 public enum Layout: Sendable {
   /// Row-major in the model's own axis order.
@@ -18,4 +20,11 @@ public enum Layout: Sendable {
 
   /// The axis order that takes channels-last to the plain layout: `[0, rank - 1, 1, ...]`.
   static func plainOrder(rank: Int) -> [Int] { [0, rank - 1] + Array(1..<(rank - 1)) }
+}
+
+extension PlanBuilder {
+  /// The layout in which a value lies already; plain where both do.
+  func layout(of id: ValueID) throws(ApusError) -> Layout {
+    try isAvailable(id, .plain) || constantTensor(id) != nil ? .plain : .channelsLast
+  }
 }

@@ -2,6 +2,7 @@
 #ifndef APUSK_H
 #define APUSK_H
 
+#include "apusk_axis.h"
 #include "apusk_cast.h"
 #include "apusk_conv.h"
 #include "apusk_conv_integer.h"
@@ -11,8 +12,10 @@
 #include "apusk_elementwise.h"
 #include "apusk_gemm.h"
 #include "apusk_level.h"
+#include "apusk_loss.h"
 #include "apusk_math.h"
 #include "apusk_movement.h"
+#include "apusk_normalization.h"
 #include "apusk_pool.h"
 #include "apusk_pool_nd.h"
 #include "apusk_recurrent.h"

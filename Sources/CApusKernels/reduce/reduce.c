@@ -51,8 +51,7 @@ apusk_reduce_walk apusk_reduce_walk_of(const apusk_reduce_args *args) {
   return walk;
 }
 
-int32_t apusk_reduce_plan(
-    int32_t level, int32_t function, int32_t element_type, const apusk_reduce_args *args, apusk_plan *plan) {
+int32_t apusk_reduce_plan(int32_t level, const apusk_reduce_args *args, apusk_plan *plan) {
   const apusk_reduce_level *kernels = NULL;
   switch (level) {
     case APUSK_LEVEL_PORTABLE: kernels = &apusk_reduce_portable; break;
@@ -62,9 +61,10 @@ int32_t apusk_reduce_plan(
 #endif
     default: return 100;
   }
-  if (function != APUSK_REDUCE_SUM && function != APUSK_REDUCE_MEAN) return 100;
-  apusp_kernel kernel =
-      element_type == APUSK_FLOAT32 ? kernels->f32[function] : apusk_reduce_typed_kernel(function, element_type);
+  int32_t function = args->function;
+  if (function < APUSK_REDUCE_SUM || function > APUSK_REDUCE_LOG_SUM_EXP) return 100;
+  bool has_level = args->element_type == APUSK_FLOAT32 && function <= APUSK_REDUCE_MEAN;
+  apusp_kernel kernel = has_level ? kernels->f32[function] : apusk_reduce_typed_kernel(function, args->element_type);
   if (!kernel) return 502;
   apusk_reduce_walk walk = apusk_reduce_walk_of(args);
   int64_t outputs = 1;

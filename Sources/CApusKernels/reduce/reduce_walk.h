@@ -42,7 +42,7 @@ static inline int64_t apusk_reduce_run_offset(const apusk_reduce_walk *walk, int
 }
 
 typedef struct apusk_reduce_level {
-  apusp_kernel f32[2];  // by function
+  apusp_kernel f32[2];  // sum and mean, by function
 } apusk_reduce_level;
 
 extern const apusk_reduce_level apusk_reduce_portable;
@@ -51,7 +51,7 @@ extern const apusk_reduce_level apusk_reduce_avx2;
 extern const apusk_reduce_level apusk_reduce_avx512;
 #endif
 
-// Kernels of the other element types, the same for all levels; NULL where there is none.
+// Kernels that are the same for all levels; NULL where there is none.
 apusp_kernel apusk_reduce_typed_kernel(int32_t function, int32_t element_type);
 
 #endif

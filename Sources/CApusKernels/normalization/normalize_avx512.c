@@ -1,0 +1,8 @@
+#if defined(__x86_64__)
+#include "normalize_level.h"
+#include "../math/isa_avx512.h"
+
+#include "normalize_f32_kernels.h"
+
+#include "../math/isa_end.h"
+#endif
