@@ -77,7 +77,7 @@ let package = Package(
       name: "ApusConvertTests",
       dependencies: [
         "ApusConvert", "ApusTraining", "Apus", "ApusGraph", "ApusFormat", "ApusFormatWriter", "ApusSafetensors",
-        .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "Crypto", package: "swift-crypto"), .product(name: "SwiftProtobuf", package: "swift-protobuf"),
       ]),
     .testTarget(name: "modelconvTests", dependencies: ["modelconv", "ApusConvert", "ApusSafetensors"]),
   ],

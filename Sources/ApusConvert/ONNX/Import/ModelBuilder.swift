@@ -18,6 +18,8 @@ final class ModelBuilder {
   private(set) var inference: [TypeInference] = []
   private var usedNames: [Set<Name>] = []
   private var captured: [[ValueReference: ValueID]] = []
+  /// By graph and value: whether an input, a constant, a capture or a node gives it its contents.
+  private var written: [[Bool]] = []
   private let inlineBytes: Int
 
   /// Inlining functions can multiply a small file's nodes beyond all bounds.
@@ -49,6 +51,7 @@ final class ModelBuilder {
     inference.append(try TypeInference(of: Graph(), tensors: []) { _ throws(ApusError) in nil })
     usedNames.append([])
     captured.append([:])
+    written.append([])
     return GraphID(definition.graphs.count - 1)
   }
 
@@ -62,6 +65,7 @@ final class ModelBuilder {
     let id = ValueID(definition.graphs[Int(graph)].values.count - 1)
     _ = inference[Int(graph)].addValue(type ?? .tensor(TensorType(.float32, nil)))
     inference[Int(graph)].setType(type, of: id)
+    written[Int(graph)].append(false)
     return ValueReference(graph: graph, id: id)
   }
 
@@ -79,7 +83,12 @@ final class ModelBuilder {
 
   func name(of reference: ValueReference) -> String { value(reference).name.string }
 
-  func addInput(_ value: ValueReference) { definition.graphs[Int(value.graph)].inputs.append(value.id) }
+  func addInput(_ value: ValueReference) {
+    definition.graphs[Int(value.graph)].inputs.append(value.id)
+    written[Int(value.graph)][Int(value.id)] = true
+  }
+
+  func isWritten(_ value: ValueReference) -> Bool { written[Int(value.graph)][Int(value.id)] }
 
   func addOutput(_ value: ValueReference) { definition.graphs[Int(value.graph)].outputs.append(value.id) }
 
@@ -114,6 +123,7 @@ final class ModelBuilder {
       inference[Int(graph)].setContents(inference[Int(outer.graph)].contents[Int(outer.id)], of: inner.id)
     }
     captured[Int(graph)][value] = inner.id
+    written[Int(graph)][Int(inner.id)] = true
     return inner
   }
 
@@ -139,6 +149,7 @@ final class ModelBuilder {
   func setConstant(_ tensor: TensorID, of value: ValueReference) {
     let constant = definition.tensors[Int(tensor)]
     let type = ValueType.tensor(TensorType(constant.elementType, Shape(constant.dimensions)))
+    written[Int(value.graph)][Int(value.id)] = true
     definition.graphs[Int(value.graph)].values[Int(value.id)].constant = tensor
     definition.graphs[Int(value.graph)].values[Int(value.id)].type = type
     inference[Int(value.graph)].setType(type, of: value.id)
@@ -175,6 +186,7 @@ final class ModelBuilder {
     while node.outputs.last == .absent { node.outputs.removeLast() }
     node.attributes.sort { $0.name < $1.name }
     definition.graphs[Int(graph)].nodes.append(node)
+    for output in node.outputs where output >= 0 { written[Int(graph)][Int(output)] = true }
     let schema: OperatorSchema
     do {
       schema = try registry.schema(of: node)

@@ -95,6 +95,7 @@ final class ModelImport {
           .invalidModel, "nothing writes an output of graph '\(proto.name)'", tensorName: info.name)
       }
       let output = builder.reference(found, from: graph)
+      guard builder.isWritten(output) else { throw ModelImport.unwritten(info.name) }
       builder.addOutput(output)
       builder.settleOutputType(output, declared: scope.declared[name])
     }
@@ -158,6 +159,7 @@ final class ModelImport {
         .invalidModel, "the model imports no operator set of the operator's domain", expected: domain.string)
     }
     if domain == .onnx, proto.opType == "Constant" { return try importConstant(proto, scope) }
+    if domain == .onnx, proto.opType == "Scan", operatorSet < 9 { return try importBatchedScan(proto, scope) }
     var node = Node(
       name: Name(scope.prefix + proto.name), domain: domain, operatorName: Name(proto.opType), sinceVersion: operatorSet,
       inputs: try inputs(of: proto, scope), outputs: [])
@@ -181,9 +183,18 @@ final class ModelImport {
       guard let found = scope.find(Name(name)) else {
         throw ApusError(.invalidModel, "nothing writes an input of the node", tensorName: name)
       }
-      inputs.append(builder.reference(found, from: scope.graph).id)
+      let value = builder.reference(found, from: scope.graph)
+      guard value.id < 0 || builder.isWritten(value) else { throw ModelImport.unwritten(name) }
+      inputs.append(value.id)
     }
     return inputs
+  }
+
+  /// A value that its node wrote in its own operator set and does not in the registry's form.
+  private static func unwritten(_ name: String) -> ApusError {
+    ApusError(
+      .unsupported, "the value is an output of an older operator that the newer one does not have: statistics of training",
+      tensorName: name)
   }
 
   func outputs(of proto: ONNXNodeProto, _ scope: ImportScope) throws(ApusError) -> [ValueID] {
