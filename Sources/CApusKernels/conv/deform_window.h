@@ -42,12 +42,20 @@ static void DEFORM_NAME(window)(const apusk_deform_conv_args *args, int64_t pixe
     int64_t column = place % args->ow * args->stride_w - args->pad_left + tap % args->kw * args->dilation_w;
     DEFORM_NAME(corners) c = DEFORM_NAME(corners_of)(args, (ELEMENT)row + offset[0], (ELEMENT)column + offset[plane]);
     ELEMENT mask = args->mask ? ((const ELEMENT *)args->mask)[number * plane + place] : 1;
-    for (int64_t i = 0; i < count; i++) target[i] = 0;
-    for (int corner = 0; corner < c.count; corner++) {
-      const ELEMENT *source = x + c.pixel[corner] * args->cin + channel;
-      for (int64_t i = 0; i < count; i++) target[i] += c.weight[corner] * source[i];
+    if (c.count == 4) {
+      const ELEMENT *q[4];
+      for (int i = 0; i < 4; i++) q[i] = x + c.pixel[i] * args->cin + channel;
+      for (int64_t i = 0; i < count; i++) {
+        ELEMENT sum = c.weight[0] * q[0][i] + c.weight[1] * q[1][i];
+        target[i] = (sum + c.weight[2] * q[2][i] + c.weight[3] * q[3][i]) * mask;
+      }
+    } else {
+      for (int64_t i = 0; i < count; i++) target[i] = 0;
+      for (int corner = 0; corner < c.count; corner++) {
+        const ELEMENT *source = x + c.pixel[corner] * args->cin + channel;
+        for (int64_t i = 0; i < count; i++) target[i] += c.weight[corner] * mask * source[i];
+      }
     }
-    for (int64_t i = 0; i < count; i++) target[i] *= mask;
     target += count;
     depth -= count;
     skip += count;

@@ -27,14 +27,10 @@ typedef struct apusk_conv_integer_args {
   int32_t x_type, w_type, y_type;      // APUSK_INT8, APUSK_UINT8; y also APUSK_INT32
   int32_t level;                       // written by the plan
   apusk_conv_geometry geometry;        // not transposed
-  // Written by the plan.
-  int64_t rows_per_unit;
 } apusk_conv_integer_args;
 
-// Weights [cout, cin/groups, kernel...] of int8 or uint8, widened to 16 bits, taps before channels, each output channel's
-// rounded up to APUSK_CONV_INTEGER_RUN elements; depthwise ones (cin == cout == groups) [kernel..., cout]. A unit is an output
-// channel.
-#define APUSK_CONV_INTEGER_RUN 16
+// Weights [cout, cin/groups, kernel...] of int8 or uint8, widened to 16 bits: panels of 16 output channels of a group, for each
+// pair of (tap, input channel) 16 pairs of weights; of depthwise ones (cin == cout == groups) [kernel..., cout].
 typedef struct apusk_conv_integer_pack_args {
   const void *weights;
   int16_t *packed;
