@@ -1,7 +1,7 @@
 extension OperatorRegistry {
   static let elementwise: [OperatorSchema] = [
     .absolute, .acos, .acosh, .add, .and, .asin, .asinh, .atan, .atanh, .bitCast, .bitShift, .bitwiseAnd, .bitwiseNot,
-    .bitwiseOr, .bitwiseXor, .cast, .castLike, .ceil, .celu, .clip, .cos, .cosh, .div, .dropout, .elu, .equal, .erf,
+    .bitwiseOr, .bitwiseXor, .cast, .castLike, .ceil, .celu, .clip, .cos, .cosh, .div, .elu, .equal, .erf,
     .exp, .floor, .gelu, .greater, .greaterOrEqual, .hardSigmoid, .hardSwish, .identity, .isInf, .isNaN, .leakyRelu,
     .less, .lessOrEqual, .log, .maximum, .mean, .microsoftBiasGelu, .microsoftFastGelu, .microsoftGelu,
     .microsoftQuickGelu, .minimum, .mish, .mod, .mul, .neg, .not, .or, .pow, .prelu, .reciprocal, .relu, .round, .selu,

@@ -1,3 +1,5 @@
 extension OperatorRegistry {
-  static let quantization: [OperatorSchema] = []
+  static let quantization: [OperatorSchema] = [
+    .dequantizeLinear, .dynamicQuantizeLinear, .microsoftDequantizeLinear, .microsoftQuantizeLinear, .quantizeLinear,
+  ]
 }

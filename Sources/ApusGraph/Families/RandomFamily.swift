@@ -1,3 +1,5 @@
 extension OperatorRegistry {
-  static let random: [OperatorSchema] = []
+  static let random: [OperatorSchema] = [
+    .bernoulli, .dropout, .multinomial, .randomNormal, .randomNormalLike, .randomUniform, .randomUniformLike,
+  ]
 }

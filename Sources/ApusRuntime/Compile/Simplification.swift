@@ -28,33 +28,26 @@ extension Compiler {
     remove(removed)
   }
 
-  /// Lets readers of Identity's and Dropout's outputs read the inputs.
+  /// Lets readers of Identity's outputs, and of those of a Dropout that drops nothing, read the inputs.
   mutating func removeIdentities() throws(ApusError) {
     var removed: [Int] = []
     for position in program.nodes.indices {
       program.nodes[position].node.inputs = program.nodes[position].node.inputs.map { program.resolved($0) }
       program.nodes[position].captured = program.nodes[position].captured.map { program.resolved($0) }
       let node = program.nodes[position]
-      guard isStandard(node, "Identity") || isStandard(node, "Dropout") else { continue }
-      if isStandard(node, "Dropout") {
-        try requireInference(node)
-        guard node.node.outputs.count == 1 || node.node.outputs[1] < 0 else {
-          throw ApusError(
-            .unsupported, "the mask of Dropout is for training", operatorName: node.label, expected: "one output")
-        }
-      }
+      let passesOn = isStandard(node, "Dropout") ? try isForInference(node) : isStandard(node, "Identity")
+      guard passesOn else { continue }
       program.replacement[Int(node.node.outputs[0])] = node.node.inputs[0]
       removed.append(position)
     }
     remove(removed)
   }
 
-  /// Refuses a Dropout that would drop.
-  private func requireInference(_ node: ProgramNode) throws(ApusError) {
-    guard node.node.inputs.count > 2, node.node.inputs[2] >= 0 else { return }
-    if let id = constant(node.node.inputs[2]), try constants.firstByte(id) == 0 { return }
-    throw ApusError(
-      .unsupported, "Dropout in training mode", operatorName: node.label, tensorName: "training_mode",
-      expected: "left out, or a constant false")
+  /// Whether a Dropout passes its operand on and nobody asks what it dropped.
+  private func isForInference(_ node: ProgramNode) throws(ApusError) -> Bool {
+    if node.node.outputs.count > 1, node.node.outputs[1] >= 0 { return false }
+    guard node.node.inputs.count > 2, node.node.inputs[2] >= 0 else { return true }
+    guard let id = constant(node.node.inputs[2]) else { return false }
+    return try constants.firstByte(id) == 0
   }
 }

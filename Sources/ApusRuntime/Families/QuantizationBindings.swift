@@ -1,4 +1,6 @@
 extension KernelBindings {
-  static let quantization: [KernelBinding] = []
+  static let quantization: [KernelBinding] = [
+    .dequantizeLinear, .dynamicQuantizeLinear, .microsoftDequantizeLinear, .microsoftQuantizeLinear, .quantizeLinear,
+  ]
   static let quantizationHosts: [HostBinding] = []
 }

@@ -1,4 +1,6 @@
 extension KernelBindings {
-  static let random: [KernelBinding] = []
+  static let random: [KernelBinding] = [
+    .bernoulli, .dropout, .multinomial, .randomNormal, .randomNormalLike, .randomUniform, .randomUniformLike,
+  ]
   static let randomHosts: [HostBinding] = []
 }

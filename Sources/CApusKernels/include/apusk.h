@@ -18,6 +18,8 @@
 #include "apusk_normalization.h"
 #include "apusk_pool.h"
 #include "apusk_pool_nd.h"
+#include "apusk_quantize.h"
+#include "apusk_random.h"
 #include "apusk_recurrent.h"
 #include "apusk_reduce.h"
 #include "apusk_softmax.h"

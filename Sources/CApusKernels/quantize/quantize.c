@@ -1,0 +1,211 @@
+#include <math.h>
+#include <stddef.h>
+
+#include "../cast/float_formats.h"
+#include "../cast/wide.h"
+#include "../include/apusk_quantize.h"
+
+#pragma STDC FP_CONTRACT OFF
+
+enum { elements_per_grain = 8 * 1024 };
+
+// ---- scales and zero points of a run of elements ----------------------------------------------------------------------------
+
+// Where a run of elements stands: flat index `at` is [outer, axis, inner].
+typedef struct position {
+  int64_t outer, axis, inner;
+} position;
+
+static position position_of(const apusk_quantize_args *args, int64_t at) {
+  return (position){at / args->inner / args->axis, at / args->inner % args->axis, at % args->inner};
+}
+
+// The numbers of the scales of `count` elements.
+static void scale_numbers(const apusk_quantize_args *args, int64_t at, int64_t count, int64_t *numbers) {
+  position p = position_of(args, at);
+  int64_t row = p.outer * args->outer_stride + p.axis / args->block * args->block_stride;
+  for (int64_t n = 0; n < count; n++) {
+    numbers[n] = row + p.inner * args->inner_stride;
+    if (++p.inner < args->inner) continue;
+    p.inner = 0;
+    if (++p.axis == args->axis) {
+      p.axis = 0;
+      p.outer++;
+    }
+    row = p.outer * args->outer_stride + p.axis / args->block * args->block_stride;
+  }
+}
+
+// The elements of `source` with the given numbers.
+static void gather(double *values, const void *source, const int64_t *numbers, int64_t count, int32_t type) {
+  if (!source) {
+    for (int64_t n = 0; n < count; n++) values[n] = 0;
+    return;
+  }
+  for (int64_t n = 0; n < count; n++) {
+    if (n > 0 && numbers[n] == numbers[n - 1]) {
+      values[n] = values[n - 1];
+    } else if (type == APUSK_FLOAT32) {
+      values[n] = ((const float *)source)[numbers[n]];
+    } else {
+      apusk_wide_load_doubles(&values[n], source, numbers[n], 1, type);
+    }
+  }
+}
+
+// ---- quantization ---------------------------------------------------------------------------------------------------------
+
+static double quotient(double x, double scale, int32_t precision) {
+  switch (precision) {
+    case APUSK_FLOAT64: return x / scale;
+    // A float holds the operands and twice the digits of the result: the second rounding changes nothing.
+    case APUSK_FLOAT16: return double_of_half(half_of_double((float)x / (float)scale));
+    case APUSK_BFLOAT16: return double_of_bfloat(bfloat_of_double((float)x / (float)scale));
+    default: return (float)x / (float)scale;
+  }
+}
+
+static double lowest_of(int32_t type) {
+  switch (type) {
+    case APUSK_INT2: return -2;
+    case APUSK_INT4: return -8;
+    case APUSK_INT8: return INT8_MIN;
+    case APUSK_INT16: return INT16_MIN;
+    case APUSK_INT32: return INT32_MIN;
+    default: return 0;
+  }
+}
+
+static double highest_of(int32_t type) {
+  switch (type) {
+    case APUSK_INT2: return 1;
+    case APUSK_UINT2: return 3;
+    case APUSK_INT4: return 7;
+    case APUSK_UINT4: return 15;
+    case APUSK_INT8: return INT8_MAX;
+    case APUSK_UINT8: return UINT8_MAX;
+    case APUSK_INT16: return INT16_MAX;
+    case APUSK_UINT16: return UINT16_MAX;
+    default: return INT32_MAX;
+  }
+}
+
+static double clamped(double v, double low, double high) {
+  v = v < low ? low : v;
+  return v > high ? high : v;
+}
+
+// float32 to 8 bits with float32 scales: what quantized models run between their layers.
+static void quantize_to_bytes(
+    uint8_t *y, const float *x, const double *scale, const double *zero, int64_t count, float low, float high) {
+  const float whole = 0x1.8p23f;  // adding it rounds to a whole number
+  for (int64_t n = 0; n < count; n++) {
+    float q = x[n] / (float)scale[n];
+    q = q == q ? q : 0;
+    q = q < -65536.0f ? -65536.0f : q;
+    q = q > 65536.0f ? 65536.0f : q;
+    q = q + whole - whole + (float)zero[n];
+    q = q < low ? low : q;
+    q = q > high ? high : q;
+    y[n] = (uint8_t)(int32_t)q;
+  }
+}
+
+static int32_t quantize(const void *args_, int64_t begin, int64_t end, apusp_worker *worker) {
+  const apusk_quantize_args *args = args_;
+  (void)worker;
+  int64_t unit = apusk_wide_unit(args->y_type), total = args->outer * args->axis * args->inner;
+  int64_t last = end * unit < total ? end * unit : total;
+  int is_float = apusk_wide_of(args->y_type) == apusk_wide_float;
+  double low = lowest_of(args->y_type), high = highest_of(args->y_type);
+  apusk_wide_rounding rounding = {.saturate = args->saturate};
+  int64_t numbers[apusk_wide_block_size];
+  double x[apusk_wide_block_size], scale[apusk_wide_block_size], zero[apusk_wide_block_size];
+  apusk_wide_block block;
+  for (int64_t at = begin * unit; at < last; at += apusk_wide_block_size) {
+    int64_t count = last - at < apusk_wide_block_size ? last - at : apusk_wide_block_size;
+    scale_numbers(args, at, count, numbers);
+    gather(scale, args->scale, numbers, count, args->scale_type);
+    gather(zero, args->zero, numbers, count, args->y_type);
+    if (args->x_type == APUSK_FLOAT32 && args->precision == APUSK_FLOAT32 && args->scale_type == APUSK_FLOAT32 &&
+        (args->y_type == APUSK_UINT8 || args->y_type == APUSK_INT8)) {
+      quantize_to_bytes(
+          (uint8_t *)args->y + at, (const float *)args->x + at, scale, zero, count, (float)low, (float)high);
+      continue;
+    }
+    apusk_wide_load_doubles(x, args->x, at, count, args->x_type);
+    for (int64_t n = 0; n < count; n++) {
+      double q = quotient(x[n], scale[n], args->precision);
+      if (is_float) {
+        block.f[n] = q + zero[n];
+      } else {
+        block.i[n] = (int64_t)clamped((q == q ? rint(q) : 0) + zero[n], low, high);
+      }
+    }
+    apusk_wide_store(
+        args->y, at, &block, count, is_float ? apusk_wide_float : apusk_wide_signed, args->y_type, rounding);
+  }
+  return 0;
+}
+
+static int32_t dequantize(const void *args_, int64_t begin, int64_t end, apusp_worker *worker) {
+  const apusk_quantize_args *args = args_;
+  (void)worker;
+  int64_t numbers[apusk_wide_block_size];
+  double x[apusk_wide_block_size], scale[apusk_wide_block_size], zero[apusk_wide_block_size];
+  apusk_wide_block block;
+  for (int64_t at = begin; at < end; at += apusk_wide_block_size) {
+    int64_t count = end - at < apusk_wide_block_size ? end - at : apusk_wide_block_size;
+    scale_numbers(args, at, count, numbers);
+    gather(scale, args->scale, numbers, count, args->scale_type);
+    gather(zero, args->zero, numbers, count, args->x_type);
+    apusk_wide_load_doubles(x, args->x, at, count, args->x_type);
+    for (int64_t n = 0; n < count; n++) block.f[n] = (x[n] - zero[n]) * scale[n];
+    apusk_wide_store(args->y, at, &block, count, apusk_wide_float, args->y_type, (apusk_wide_rounding){0});
+  }
+  return 0;
+}
+
+// ---- dynamic range --------------------------------------------------------------------------------------------------------
+
+static int32_t dynamic_range(const void *args_, int64_t begin, int64_t end, apusp_worker *worker) {
+  const apusk_dynamic_range_args *args = args_;
+  (void)worker;
+  if (begin >= end) return 0;
+  float low = 0, high = 0;
+  for (int64_t i = 0; i < args->count; i++) {
+    low = args->x[i] < low ? args->x[i] : low;
+    high = args->x[i] > high ? args->x[i] : high;
+  }
+  float scale = (low == high ? 1.0f : high - low) / 255.0f;
+  *args->scale = scale;
+  double zero = clamped(-low / scale, 0, UINT8_MAX);
+  *args->zero = zero == zero ? (uint8_t)rint(zero) : 0;
+  return 0;
+}
+
+// ---- plans ----------------------------------------------------------------------------------------------------------------
+
+static int32_t plan_of(
+    int32_t level, const apusk_quantize_args *args, int32_t packed_type, apusp_kernel kernel, apusk_plan *plan) {
+  if (level < APUSK_LEVEL_PORTABLE || level > APUSK_LEVEL_AVX512) return 100;
+  if (!apusk_wide_bits(args->x_type) || !apusk_wide_bits(args->scale_type) || !apusk_wide_bits(args->y_type)) return 502;
+  int64_t unit = apusk_wide_unit(packed_type), count = args->outer * args->axis * args->inner;
+  *plan = (apusk_plan){.kernel = kernel, .units = count / unit + (count % unit != 0), .grain = elements_per_grain / unit};
+  return 0;
+}
+
+int32_t apusk_quantize_plan(int32_t level, const apusk_quantize_args *args, apusk_plan *plan) {
+  return plan_of(level, args, args->y_type, quantize, plan);
+}
+
+int32_t apusk_dequantize_plan(int32_t level, const apusk_quantize_args *args, apusk_plan *plan) {
+  return apusk_wide_bits(args->y_type) < 8 ? 502 : plan_of(level, args, args->y_type, dequantize, plan);
+}
+
+int32_t apusk_dynamic_range_plan(int32_t level, const apusk_dynamic_range_args *args, apusk_plan *plan) {
+  (void)args;
+  if (level < APUSK_LEVEL_PORTABLE || level > APUSK_LEVEL_AVX512) return 100;
+  *plan = (apusk_plan){.kernel = dynamic_range, .units = 1, .grain = 1};
+  return 0;
+}
