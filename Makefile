@@ -5,10 +5,10 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help deps demo test libapus install bench hardening lint format schema clean
+.PHONY: help deps demo test libapus install bench hardening lint format schema clean conformance
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 deps: ## Install the system packages (apt); done by the other targets, too
 	@tools/install-deps
@@ -28,6 +28,11 @@ install: libapus ## Install libapus, headers, pkg-config and CMake files under P
 bench: libapus ## Measure Apus beside ONNX Runtime; tables into build/bench/
 	@tools/install-deps bench
 	@Benchmarks/run
+
+conformance: deps ## ONNX's own test suite, light and real models, through modelconv
+	@tools/conformance/run
+	@tools/conformance/light
+	@tools/conformance/real_models
 
 hardening: deps ## Hostile files under AddressSanitizer: every flip, every cut, 100,000 sealed mutations
 	@tools/hardening/run long

@@ -11,6 +11,8 @@ struct Inspect: ParsableCommand {
         modelconv inspect lenet.apus
         modelconv inspect lenet.apus --shape input=64,1,28,28 --threads 2
         modelconv inspect lenet.apus --graph
+        modelconv inspect lenet.apus --html lenet.html
+        modelconv inspect lenet.apus --dot lenet.dot && dot -Tsvg lenet.dot -o lenet.svg
         modelconv inspect lenet.apus --json | jq .cost.flops
       """)
 
@@ -29,6 +31,12 @@ struct Inspect: ParsableCommand {
   @Flag(help: "Print places and checksums of sections and segments.")
   var sections = false
 
+  @Option(help: "Write the graph as a page that any browser shows, without a network; names, shapes and attributes included.")
+  var html: String?
+
+  @Option(help: "Write the graph in the language of Graphviz.")
+  var dot: String?
+
   @Flag(help: "Print everything as JSON (Sources/modelconv/JSON.md, apus.inspect).")
   var json = false
 
@@ -39,6 +47,8 @@ struct Inspect: ParsableCommand {
     options.graph = graph
     options.sections = sections
     let inspection = try Inspection(path: model, options: options)
+    if let html { try inspection.writePage(html) }
+    if let dot { try inspection.writeDot(dot) }
     Console.report(inspection.text, json: inspection.json, asJSON: json)
   }
 }

@@ -19,10 +19,10 @@ import Testing
     _ = try scratch.convert()
     let model = try Model.load(contentsOfFile: scratch.file("m.apus"))
     let checkpoint = SmallCheckpoint()
-    let run = try ModelRun(model, inputs: ["x": array(checkpoint.input, [2, 2])], profile: true)
+    let run = try ModelRun(model, inputs: ["x": .tensor(array(checkpoint.input, [2, 2]))], profile: true)
     #expect(run.outputs.map(\.name) == ["logits"])
-    #expect(run.outputs[0].array.dimensions == [2, 2])
-    for (actual, expected) in zip(floats(run.outputs[0].array), checkpoint.output) { #expect(abs(actual - expected) < 1e-5) }
+    #expect(run.outputs[0].value.array?.dimensions == [2, 2])
+    for (actual, expected) in zip(floats(try #require(run.outputs[0].value.array)), checkpoint.output) { #expect(abs(actual - expected) < 1e-5) }
     let profile = try #require(run.profile(of: model))
     #expect(profile.lines.contains { $0.operatorName == "Gemm" })
     #expect(profile.text.contains("fc1"))
@@ -39,7 +39,7 @@ import Testing
       (["x": array([1, 2, 3], [1, 3])], .shapeMismatch, "x"), (["x": array([1, 2], [2])], .shapeMismatch, "x"),
       (["x": array([], [0, 2])], .shapeMismatch, "x"),
     ] as [([Name: NpyArray], ApusError.Status, String)] {
-      let error = #expect(throws: ApusError.self) { _ = try ModelRun(model, inputs: inputs) }
+      let error = #expect(throws: ApusError.self) { _ = try ModelRun(model, inputs: inputs.mapValues { .tensor($0) }) }
       #expect(error?.status == status, "\(String(describing: error))")
       #expect(error?.tensorName == name)
     }

@@ -97,6 +97,9 @@ public struct NpyArray: Equatable, Sendable {
     return result
   }
 
+  /// Whether NumPy's files have the element type.
+  public static func holds(_ type: ElementType) -> Bool { NpyType(type) != nil }
+
   /// The array as a file: version 1.0 where its header is short enough, else 2.0, little-endian, row-major.
   /// - Throws: `unsupportedType` for types that NumPy does not have, `invalidArgument` where the bytes do not fit the shape.
   public func serialized() throws(ApusError) -> [UInt8] {

@@ -56,19 +56,36 @@ enum GraphListing {
   }
 }
 
-private struct NodePrinter {
+/// Values and nodes of a graph as text.
+struct NodePrinter {
   let definition: ModelDefinition
   let graph: Graph
 
-  func name(_ id: ValueID) -> String {
-    guard id >= 0 else { return "-" }
+  /// The name without a mark; the number of a value that has none.
+  func plainName(_ id: ValueID) -> String {
     let name = graph.values[Int(id)].name
-    return "%" + (name.isEmpty ? "\(id)" : name.string)
+    return name.isEmpty ? "\(id)" : name.string
+  }
+
+  func isConstant(_ id: ValueID) -> Bool { id >= 0 && graph.values[Int(id)].constant != nil }
+
+  /// The type, as far as it is known; empty where nothing is.
+  func type(_ id: ValueID) -> String { graph.values[Int(id)].type.map(text) ?? constantType(id) }
+
+  private func constantType(_ id: ValueID) -> String {
+    guard let tensor = graph.values[Int(id)].constant else { return "" }
+    let constant = definition.tensors[Int(tensor)]
+    return constant.elementType.name.text + " " + Shape(constant.dimensions).text(symbols: [])
+  }
+
+  func name(_ id: ValueID) -> String {
+    id < 0 ? "-" : "%" + plainName(id)
   }
 
   func declaration(_ id: ValueID) -> String {
-    guard id >= 0, let type = graph.values[Int(id)].type else { return name(id) }
-    return name(id) + " " + text(type)
+    guard id >= 0 else { return name(id) }
+    let type = type(id)
+    return type.isEmpty ? name(id) : name(id) + " " + type
   }
 
   private func text(_ type: ValueType) -> String {
@@ -91,7 +108,7 @@ private struct NodePrinter {
     return node.name.isEmpty ? text : text + "  # " + node.name.string
   }
 
-  private func text(_ value: AttributeValue) -> String {
+  func text(_ value: AttributeValue) -> String {
     func list<Element>(_ elements: [Element], _ text: (Element) -> String) -> String {
       "[" + elements.map(text).joined(separator: ", ") + "]"
     }

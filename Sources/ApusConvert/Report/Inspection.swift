@@ -44,7 +44,7 @@ public struct Inspection {
     var cost: ModelCost?
     var memory: MemoryRequirements?
     do throws(ApusError) {
-      let model = try Model.load(.path(path))
+      let model = try Model.load(.path(path), options: .full)
       if options.graph { stages.append(("program", GraphListing.program(model.program, file.definition))) }
       if let shapes {
         cost = try file.cost(inputShapes: shapes)
@@ -81,20 +81,13 @@ public struct Inspection {
   }
 
   /// Elements of floating-point constants.
-  var parameters: UInt64 {
-    file.definition.tensors.reduce(0) { sum, tensor in
-      switch tensor.elementType {
-      case .float16, .bfloat16, .float32, .float64: sum + UInt64(elementCount(tensor.dimensions) ?? 0)
-      default: sum
-      }
-    }
-  }
+  var parameters: UInt64 { file.definition.parameters }
 }
 
 extension ModelFile {
   /// The cost of a run with these input shapes.
   func cost(inputShapes: [[Int]]) throws(ApusError) -> ModelCost {
-    try ModelCost(definition, inputShapes: inputShapes) { id throws(ApusError) in
+    try ModelCost(definition, inputShapes: inputShapes, registry: .full) { id throws(ApusError) in
       Array(try self.tensorBytes(id))
     }
   }

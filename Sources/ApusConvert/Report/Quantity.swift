@@ -51,6 +51,9 @@ enum Quantity {
   /// `1.2e-07`, `0`.
   static func error(_ value: Double) -> String { value == 0 ? "0" : String(format: "%.1e", value) }
 
+  /// `1`, `0.999999987`: how far it is from 1 counts.
+  static func cosine(_ value: Double) -> String { value == 1 ? "1" : String(format: "%.9f", value) }
+
   static func gigaflops(_ operations: UInt64, nanoseconds: Double) -> String {
     nanoseconds > 0 ? String(format: "%.1f", Double(operations) / nanoseconds) : "-"
   }

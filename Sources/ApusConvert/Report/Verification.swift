@@ -91,7 +91,7 @@ public struct Verification {
   private mutating func runSelfTest(_ threads: Int) {
     let model: Model
     do throws(ApusError) {
-      model = try Model.load(.path(path))
+      model = try Model.load(.path(path), options: .full)
       add("load", "the runtime has all of its operators")
     } catch {
       add("load", error: error)

@@ -49,7 +49,7 @@ public struct Benchmark {
   public init(path: String, options: Options, progress: (Int, Double) -> Void = { _, _ in }) throws(ApusError) {
     self.path = path
     let began = Self.now()
-    model = try Model.load(.path(path))
+    model = try Model.load(.path(path), options: .full)
     loadTime = Double(Self.now() - began)
     guard let shapes = try model.definition.inputShapes(options.shapes) else {
       throw ApusError(.shapeMismatch, "the shape of an input is open: give it with --shape name=1,28,28", file: path)

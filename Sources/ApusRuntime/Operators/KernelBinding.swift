@@ -94,6 +94,9 @@ public struct KernelBindings: Sendable {
     core.kernels + strings + machineLearning + training + imageDecoding,
     core.hosts + stringsHosts + machineLearningHosts + trainingHosts + imageDecodingHosts)
 
+  /// Whether an operator can be run, by its domain and name.
+  public func canRun(_ node: Node) -> Bool { kernel(of: node) != nil || host(of: node) != nil }
+
   func kernel(of node: Node) -> KernelBinding? {
     var low = 0
     var high = kernels.count

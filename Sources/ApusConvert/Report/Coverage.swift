@@ -1,0 +1,103 @@
+import Apus
+import ApusFormat
+import ApusGraph
+import ApusSafetensors
+
+/// Whether a model can be converted, found by converting it in memory: every problem at once, with advice.
+public struct Coverage {
+  public let path: String
+  public let problems: [ImportProblem]
+  public let nodes: Int
+  let operators: [Needs.Operator]
+
+  /// - Throws: where the file can't be read or is no model.
+  public init(path: String) throws(ApusError) {
+    let conversion = Conversion()
+    let source = try conversion.read(path)
+    self.init(source, conversion)
+  }
+
+  /// The report on a source that was read.
+  public init(_ source: Conversion.Source, _ conversion: Conversion = Conversion()) {
+    path = source.path
+    let definition = source.model.definition
+    nodes = definition.graphs.reduce(0) { $0 + $1.nodes.count }
+    operators = definition.usedOperators()
+    problems = source.problems.isEmpty ? Coverage.tryOut(source, conversion) : source.problems
+  }
+
+  /// Writes, reads and compiles the model: what only shows there.
+  private static func tryOut(_ source: Conversion.Source, _ conversion: Conversion) -> [ImportProblem] {
+    do throws(ApusError) {
+      let bytes = try conversion.encode(source)
+      _ = try Model.load(bytes: bytes, options: .full)
+      return []
+    } catch {
+      return [ImportProblem(error)]
+    }
+  }
+
+  public var isConvertible: Bool { problems.isEmpty }
+
+  /// 0: convertible; 3: the release lacks something; 1: the model is wrong.
+  public var exitCode: Int32 {
+    isConvertible ? 0 : problems.contains { $0.error.status.isUnsupported } ? 3 : 1
+  }
+
+  /// The report for people.
+  public var text: String {
+    var text = "\(path): \(Quantity.count(nodes)) nodes of \(operators.count) operators\n"
+    guard !isConvertible else { return text + "everything can be converted\n" }
+    text += "\(problems.count) problem\(problems.count == 1 ? "" : "s"); no file was written\n"
+    for (number, problem) in problems.enumerated() {
+      text += "\n\(number + 1). \(problem.label)\n"
+      var table = TextTable(.init(title: ""), .init(title: ""))
+      table.indentation = "   "
+      var reason = problem.error
+      reason.operatorName = ""
+      reason.file = ""
+      table.rows = [["reason", "\(reason)"], ["advice", problem.advice]]
+      text += table.text()
+    }
+    return text
+  }
+
+  /// The document that Sources/modelconv/JSON.md describes under `apus.coverage`.
+  public var json: JSONValue {
+    [
+      "format": "apus.coverage", "version": 1, "file": .string(path), "convertible": .bool(isConvertible),
+      "nodes": JSONValue(nodes),
+      "operators": .array(
+        operators.map {
+          ["domain": .string($0.domain.string), "name": .string($0.name.string), "since_version": JSONValue($0.sinceVersion)]
+        }),
+      "problems": .array(
+        problems.map {
+          [
+            "domain": .string($0.domain.string), "operator": .string($0.operatorName.string),
+            "version": JSONValue($0.version), "node": .string($0.nodeName.string), "advice": .string($0.advice),
+            "error": ModelJSON.error($0.error),
+          ]
+        }),
+    ]
+  }
+}
+
+extension ImportProblem {
+  /// What stops a whole model.
+  fileprivate init(_ error: ApusError) {
+    self.init(
+      node: Node(domain: .empty, operatorName: .empty, sinceVersion: 0, inputs: [], outputs: []), error: error,
+      advice: error.status.isUnsupported
+        ? "see the operator that the reason names; the model may be exported without it"
+        : "check the model with onnx.checker.check_model(model, full_check=True)")
+    self.error = error
+  }
+
+  /// `conv1 (ai.onnx.Conv-22)`; `the model` where no node is to blame.
+  var label: String {
+    if operatorName.isEmpty { return error.operatorName.isEmpty ? "the model" : error.operatorName }
+    let kind = domain.string + "." + operatorName.string + "-\(version)"
+    return nodeName.isEmpty ? kind : nodeName.string + " (" + kind + ")"
+  }
+}
