@@ -290,6 +290,7 @@ typedef struct apus_limits {
   uint64_t operators;          /* nodes of all graphs; 1,000,000 */
   uint64_t rank;               /* axes of a tensor; 64 */
   uint64_t elements;           /* of one tensor; 2^40 */
+  uint64_t iterations;         /* of one Loop in a run; 2^24 */
 } apus_limits;
 
 APUS_API void apus_limits_init(apus_limits *limits, size_t size);
@@ -419,15 +420,22 @@ typedef struct apus_dimension {
   int64_t multiple;   /* and a multiple of this */
 } apus_dimension;
 
+/* What an input or output is. Buffers are for tensors of numbers alone; apus_session_prepare refuses models whose inputs are
+ * something else. */
+#define APUS_KIND_TENSOR 0
+#define APUS_KIND_SEQUENCE 1
+#define APUS_KIND_OPTIONAL 2
+#define APUS_KIND_MAP 3
+
 /* An input or output. */
 typedef struct apus_tensor_info {
   uint64_t struct_size;
   const char *name;
-  int32_t element_type;             /* APUS_TYPE_* */
+  int32_t element_type;             /* APUS_TYPE_*; of what it holds, where it is no tensor */
   int32_t rank;                     /* or APUS_RANK_UNKNOWN */
   const apus_dimension *dimensions; /* `rank` of them; NULL where there is none */
   int32_t state;                    /* the state that it belongs to: the session keeps it, nobody binds it; else -1 */
-  int32_t reserved;
+  int32_t kind;                     /* APUS_KIND_* */
 } apus_tensor_info;
 
 APUS_API void apus_tensor_info_init(apus_tensor_info *info, size_t size);
@@ -485,7 +493,7 @@ APUS_API void apus_memory_info_init(apus_memory_info *info, size_t size);
 
 /* What apus_session_prepare with these input shapes (one for each input, in order) would take with so many threads (0 counts
  * as 1), found without taking it. `shapes` may be NULL with count 0 where every input's shape is fixed.
- * Statuses: those of apus_session_prepare. */
+ * Statuses: those of apus_session_prepare; APUS_ERROR_UNSUPPORTED where it depends on data. */
 APUS_API int32_t apus_model_memory(const apus_model *model, const apus_shape *shapes, uint32_t count, uint32_t threads,
                                    apus_memory_info *info, apus_error *error);
 
@@ -579,7 +587,9 @@ APUS_API int32_t apus_session_prepare(apus_session *session, const apus_shape *s
 typedef struct apus_session_info {
   uint64_t struct_size;
   uint32_t is_prepared;
-  uint32_t is_allocation_free; /* 1: runs allocate nothing, take no lock, and with one thread make no system call */
+  uint32_t is_allocation_free; /* 1: runs allocate nothing, take no lock, and with one thread make no system call. 0: before
+                                  prepare, and where shapes depend on data or the model has control flow: then runs take
+                                  bulk memory as they go, within the limits, and keep it for the next ones */
   uint64_t arena_bytes;        /* of this session; 0 before prepare */
   uint64_t step_count;         /* steps of a run */
   uint32_t threads;            /* that a run may use */
@@ -600,10 +610,11 @@ APUS_API int32_t apus_session_inspect(apus_session *session, apus_session_info *
 /* Bytes of an input as prepared. */
 APUS_API int32_t apus_session_input_size(apus_session *session, uint32_t index, uint64_t *size, apus_error *error);
 
-/* Bytes of an output: before a run the capacity that a buffer needs, after it what the run wrote. */
+/* Bytes of an output: before a run the capacity that a buffer needs, after it what the run wrote. APUS_ERROR_NOT_PREPARED also
+ * where the size depends on data (is_allocation_free is 0) and nothing has run. */
 APUS_API int32_t apus_session_output_size(apus_session *session, uint32_t index, uint64_t *size, apus_error *error);
 
-/* The extents of an output: as planned before a run, actual after it. Sets *rank, and writes the extents if `capacity` is at
+/* The extents of an output: as planned before a run, actual after it; as apus_session_output_size. Sets *rank, and writes the extents if `capacity` is at
  * least that. `extents` may be NULL with capacity 0, to ask for the rank: APUS_ERROR_BUFFER_TOO_SMALL, but *rank is set. */
 APUS_API int32_t apus_session_output_shape(apus_session *session, uint32_t index, int64_t *extents, uint32_t capacity,
                                            uint32_t *rank, apus_error *error);
@@ -617,7 +628,8 @@ APUS_API int32_t apus_session_bind_input(apus_session *session, uint32_t index, 
                                          apus_release_fn release, void *user, apus_error *error);
 
 /* Binds an output to the caller's memory, which runs write without a copy; its contents are undefined after a run that failed.
- * It must not overlap other bound memory. Else as apus_session_bind_input. */
+ * It must not overlap other bound memory. Else as apus_session_bind_input; where the size depends on data, a run whose result
+ * does not fit gives APUS_ERROR_BUFFER_TOO_SMALL, with the size that it takes. */
 APUS_API int32_t apus_session_bind_output(apus_session *session, uint32_t index, void *data, uint64_t capacity,
                                           apus_release_fn release, void *user, apus_error *error);
 

@@ -13,6 +13,7 @@ struct CTextBuilder {
     /// nil where the rank is unknown.
     let rank: Int?
     let state: Int?
+    let kind: Int32
   }
 
   struct PlacedDimension {
@@ -61,7 +62,8 @@ struct CTextBuilder {
       }
     }
     return TensorPlace(
-      name: name, elementType: port.elementType, firstDimension: first, rank: port.shape?.rank, state: port.state)
+      name: name, elementType: port.elementType, firstDimension: first, rank: port.shape?.rank, state: port.state,
+      kind: port.type.kindNumber)
   }
 }
 
@@ -109,7 +111,20 @@ final class CText: @unchecked Sendable {
         (buffer.pointer + place.firstDimension * MemoryLayout<apus_dimension>.stride)
           .assumingMemoryBound(to: apus_dimension.self))
     }
+    info.kind = place.kind
     info.state = place.state.map { Int32(clamping: $0) } ?? -1
     return info
+  }
+}
+
+extension ValueType {
+  /// `APUS_KIND_*`.
+  fileprivate var kindNumber: Int32 {
+    switch self {
+    case .tensor: APUS_KIND_TENSOR
+    case .sequence: APUS_KIND_SEQUENCE
+    case .optional: APUS_KIND_OPTIONAL
+    case .map: APUS_KIND_MAP
+    }
   }
 }

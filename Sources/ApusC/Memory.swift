@@ -31,6 +31,7 @@ extension Limits {
     operators = Int(clamping: value.operators)
     rank = Int(clamping: value.rank)
     elements = Int(clamping: value.elements)
+    iterations = Int(clamping: value.iterations)
   }
 }
 

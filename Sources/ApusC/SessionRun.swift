@@ -32,8 +32,7 @@ public func apus_session_inspect(
     let session = bound.session
     var value = apus_session_info()
     value.is_prepared = session.isPrepared ? 1 : 0
-    // Every shape of a prepared session is planned; what this version can not plan it refuses to prepare.
-    value.is_allocation_free = value.is_prepared
+    value.is_allocation_free = bound.session.isPlanned ? 1 : 0
     value.arena_bytes = session.arenaBytes
     value.step_count = UInt64(session.stepCount)
     value.threads = UInt32(clamping: session.threads)

@@ -26,7 +26,7 @@ extension apus_limits: SizedStruct {
     return apus_limits(
       struct_size: 0, file_bytes: limits.fileBytes, decompressed_bytes: limits.decompressedBytes,
       memory_bytes: limits.memoryBytes, operators: UInt64(clamping: limits.operators), rank: UInt64(clamping: limits.rank),
-      elements: UInt64(clamping: limits.elements))
+      elements: UInt64(clamping: limits.elements), iterations: UInt64(clamping: limits.iterations))
   }
 }
 
