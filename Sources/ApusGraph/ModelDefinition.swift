@@ -85,6 +85,8 @@ public struct Node: Sendable {
 extension Name {
   /// The domain of the standard operators, spelled out (ONNX files leave it empty).
   public static let onnx: Name = "ai.onnx"
+  public static let machineLearning: Name = "ai.onnx.ml"
+  public static let previewTraining: Name = "ai.onnx.preview.training"
   /// The domain of Apus's own operators.
   public static let apus: Name = "apus"
 }

@@ -1,3 +1,5 @@
 extension OperatorRegistry {
-  static let training: [OperatorSchema] = []
+  static let training: [OperatorSchema] = [
+    .adagrad, .adam, .momentum,
+  ]
 }

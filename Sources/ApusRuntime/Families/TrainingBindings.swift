@@ -1,4 +1,6 @@
 extension KernelBindings {
-  static let training: [KernelBinding] = []
+  static let training: [KernelBinding] = [
+    .adagrad, .adam, .momentum,
+  ]
   static let trainingHosts: [HostBinding] = []
 }

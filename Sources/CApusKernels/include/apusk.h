@@ -16,6 +16,7 @@
 #include "apusk_math.h"
 #include "apusk_movement.h"
 #include "apusk_normalization.h"
+#include "apusk_optimizer.h"
 #include "apusk_pool.h"
 #include "apusk_pool_nd.h"
 #include "apusk_quantize.h"
