@@ -6,7 +6,7 @@ enum Lowering {
 
   static let table: [OperatorKey: Change] = {
     var table: [OperatorKey: Change] = [:]
-    for (name, change) in microsoft { table[OperatorKey("com.microsoft", name)] = change }
+    for (name, change) in microsoft + quantized + convolutions { table[OperatorKey("com.microsoft", name)] = change }
     // ONNX Runtime's operators in ONNX's own domain.
     for (name, change) in misplaced { table[OperatorKey(.onnx, name)] = change }
     return table
