@@ -1,5 +1,6 @@
 extension OperatorRegistry {
   static let indexing: [OperatorSchema] = [
-    .gather,
+    .compress, .gather, .gatherElements, .gatherND, .nonZero, .oneHot, .scatterElements, .scatterND, .tensorScatter, .trilu,
+    .unique,
   ]
 }

@@ -1,3 +1,5 @@
 extension OperatorRegistry {
-  static let resampling: [OperatorSchema] = []
+  static let resampling: [OperatorSchema] = [
+    .affineGrid, .gridSample, .maxRoiPool, .nonMaxSuppression, .resize, .roiAlign,
+  ]
 }

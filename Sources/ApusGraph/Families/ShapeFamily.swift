@@ -1,5 +1,6 @@
 extension OperatorRegistry {
   static let shape: [OperatorSchema] = [
-    .concat, .constant, .flatten, .reshape, .transpose,
+    .centerCropPad, .concat, .constant, .constantOfShape, .depthToSpace, .expand, .eyeLike, .flatten, .pad, .range, .reshape,
+    .reverseSequence, .shape, .size, .slice, .spaceToDepth, .split, .squeeze, .tile, .transpose, .unsqueeze,
   ]
 }

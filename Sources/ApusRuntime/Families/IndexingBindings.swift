@@ -1,6 +1,6 @@
 extension KernelBindings {
   static let indexing: [KernelBinding] = [
-    .gather,
+    .gather, .gatherElements, .gatherND, .oneHot, .scatterElements, .scatterND, .tensorScatter, .trilu,
   ]
-  static let indexingHosts: [HostBinding] = []
+  static let indexingHosts: [HostBinding] = [.compress, .nonZero, .unique]
 }

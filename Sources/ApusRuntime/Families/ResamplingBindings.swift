@@ -1,4 +1,6 @@
 extension KernelBindings {
-  static let resampling: [KernelBinding] = []
-  static let resamplingHosts: [HostBinding] = []
+  static let resampling: [KernelBinding] = [
+    .affineGrid, .gridSample, .maxRoiPool, .resize, .roiAlign,
+  ]
+  static let resamplingHosts: [HostBinding] = [.nonMaxSuppression]
 }

@@ -1,6 +1,7 @@
 extension KernelBindings {
   static let shape: [KernelBinding] = [
-    .concat, .flatten, .reshape, .transpose,
+    .centerCropPad, .concat, .constantOfShape, .depthToSpace, .expand, .eyeLike, .flatten, .pad, .range, .reshape,
+    .reverseSequence, .shape, .size, .slice, .spaceToDepth, .split, .squeeze, .tile, .transpose, .unsqueeze,
   ]
   static let shapeHosts: [HostBinding] = []
 }

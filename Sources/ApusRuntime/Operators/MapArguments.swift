@@ -26,6 +26,7 @@ extension apusk_strided_copy_args: MapArguments {}
 extension apusk_block_copy_args: MapArguments {}
 extension apusk_cast_args: MapArguments {}
 extension apusk_unary_args: MapArguments {}
+extension apusk_trilu_args: MapArguments {}
 extension apusk_reduce_args: MapArguments {}
 extension apusk_axis_args: MapArguments {}
 extension apusk_lrn_args: MapArguments {}

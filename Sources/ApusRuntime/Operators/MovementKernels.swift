@@ -66,16 +66,6 @@ extension PlanBuilder {
 }
 
 extension KernelBinding {
-  /// Flatten and Reshape move nothing: the result is the operand's memory.
-  private static func view(_ name: Name) -> KernelBinding {
-    KernelBinding(name, native: .wholeBytes) { builder, node throws(ApusError) in
-      builder.alias(node.output(0), to: try builder.input(node.input(0)))
-    }
-  }
-
-  static let flatten = view("Flatten")
-  static let reshape = view("Reshape")
-
   static let transpose = KernelBinding("Transpose", native: .wholeBytes) { builder, node throws(ApusError) in
     let extents = try builder.extents(node.input(0))
     let order = try permutation(node.context, rank: extents.count)

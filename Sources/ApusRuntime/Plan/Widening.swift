@@ -19,6 +19,8 @@ struct Widening {
     let native = binding.native
     var inputs = original.node.inputs
     for (position, id) in inputs.enumerated() where id >= 0 {
+      // What steers is read while the plan is made, in its own type.
+      if schema.parameter(position, of: schema.inputs).steers { continue }
       let type = try builder.elementType(id)
       guard let wide = Widening.widened(type, native) else { continue }
       // One conversion for an operand that is read twice.

@@ -81,6 +81,32 @@ int32_t apusk_strided_copy_set_expand(
 
 void apusk_strided_copy_plan(const apusk_strided_copy_args *args, apusk_plan *plan);
 
+// ---- remap: Pad, Tile, CenterCropPad, Resize to the nearest ----------------------------------------------------------------
+
+// output, dense with `shape` blocks of block_bytes, receives output[i_0, i_1, ...] = input[t_0[i_0], t_1[i_1], ...] with
+// t_d = tables[d], or the index itself where that is NULL. A negative entry makes all that it selects the fill: element_bytes
+// repeated over the block, zeros where `fill` is NULL. `strides` are those of the input, in bytes. A unit is a row of the
+// last dimension.
+typedef struct apusk_remap_args {
+  const void *input;
+  const void *fill;
+  void *output;
+  const int64_t *tables[APUSK_MAX_RANK];
+  int64_t shape[APUSK_MAX_RANK];
+  int64_t strides[APUSK_MAX_RANK];
+  int64_t block_bytes;
+  int32_t element_bytes;
+  int32_t rank;  // 1 ... 8
+  // Where the last dimension's table runs on in steps of one: entries run_begin ..< run_end are run_source and onwards.
+  int64_t run_begin;
+  int64_t run_end;
+  int64_t run_source;
+} apusk_remap_args;
+
+// Finds the longest run of a table of `count` entries, NULL for the identity.
+void apusk_remap_find_run(apusk_remap_args *args, const int64_t *table, int64_t count);
+void apusk_remap_plan(const apusk_remap_args *args, apusk_plan *plan);
+
 // ---- gather ---------------------------------------------------------------------------------------------------------------
 
 // ONNX Gather: output[o, k, :] = data[o, indices[k], :] with data [outer, axis_size, block], indices [index_count], output
