@@ -15,22 +15,33 @@ public struct ONNXImporter {
   /// Nodes of older operator sets are rewritten to the forms that this one has.
   static let adaptedOperatorSet: Int32 = 22
 
-  private let path: String
-  private let inlineBytes: Int
+  /// What a caller chooses.
+  public struct Options: Sendable {
+    /// The operators that the model may use; each node is checked, and types and shapes inferred.
+    public var registry: OperatorRegistry = .full
+    /// Extents of inputs of the main graph, by name, in place of those that the file leaves open.
+    public var fixedShapes: [Name: [Int]] = [:]
+    public var optimization: Optimization = .none
+    /// Tensors up to this size are read into the definition; `ImportedModel.data` reads larger ones.
+    public var inlineBytes = 1 << 20
 
-  /// - Parameter inlineBytes: tensors up to this size are read into the definition; `ImportedModel.data` reads larger ones.
-  public init(path: String, inlineBytes: Int = 1 << 20) {
+    public init() {}
+  }
+
+  private let path: String
+  private let options: Options
+
+  public init(path: String, options: Options = Options()) {
     self.path = path
-    self.inlineBytes = inlineBytes
+    self.options = options
   }
 
   /// The model of the file.
   ///
-  /// - Parameter registry: the operators that it may use; each node is checked, and types and shapes inferred.
-  /// - Throws: `fileNotFound`, `inputOutput`, `truncated`, `malformed`, `invalidModel` where the file is wrong;
-  ///   else the first problem.
-  public func model(registry: OperatorRegistry = .full) throws(ApusError) -> ImportedModel {
-    let (model, problems) = try survey(registry: registry)
+  /// - Throws: `fileNotFound`, `inputOutput`, `truncated`, `malformed`, `invalidModel` where the file is wrong; `unknownName` or
+  ///   `shapeMismatch` where `fixedShapes` do not fit it; else the first problem.
+  public func model() throws(ApusError) -> ImportedModel {
+    let (model, problems) = try survey()
     if let problem = problems.first { throw problem.error.inFile(path) }
     return model
   }
@@ -38,10 +49,10 @@ public struct ONNXImporter {
   /// The model as far as it can be imported, with everything that keeps it from being converted, in the order of the nodes.
   ///
   /// - Throws: where the file can't be read or breaks ONNX's rules.
-  public func survey(registry: OperatorRegistry = .full) throws(ApusError) -> (model: ImportedModel, problems: [ImportProblem]) {
+  public func survey() throws(ApusError) -> (model: ImportedModel, problems: [ImportProblem]) {
     do {
       let proto = try ONNXFile.read(ONNXModelProto.self, path: path)
-      return try ONNXImporter.survey(proto, folder: try ModelFolder(ofModel: path), inlineBytes, registry)
+      return try ONNXImporter.survey(proto, folder: try ModelFolder(ofModel: path), options)
     } catch {
       throw error.inFile(path)
     }
@@ -49,23 +60,26 @@ public struct ONNXImporter {
 
   /// The model of a message in memory, which has no external data.
   public static func survey(
-    parsing bytes: [UInt8], registry: OperatorRegistry = .full
+    parsing bytes: [UInt8], options: Options = Options()
   ) throws(ApusError) -> (model: ImportedModel, problems: [ImportProblem]) {
-    try survey(try ONNXFile.parse(ONNXModelProto.self, bytes), folder: nil, 1 << 20, registry)
+    try survey(try ONNXFile.parse(ONNXModelProto.self, bytes), folder: nil, options)
   }
 
   static func survey(
-    _ proto: ONNXModelProto, folder: ModelFolder?, _ inlineBytes: Int, _ registry: OperatorRegistry
+    _ proto: ONNXModelProto, folder: ModelFolder?, _ options: Options
   ) throws(ApusError) -> (model: ImportedModel, problems: [ImportProblem]) {
-    let builder = ModelBuilder(registry: registry, inlineBytes: inlineBytes)
+    let builder = ModelBuilder(registry: options.registry, inlineBytes: options.inlineBytes)
     let importer = try ModelImport(proto, builder, folder: folder)
+    try importer.fixShapes(options.fixedShapes, of: proto.graph)
     try importer.run(proto.graph)
     var metadata = Metadata()
     metadata.entries = ONNXImporter.metadata(proto)
     builder.setMetadata(metadata)
-    let definition = builder.finish()
+    var optimizer = ModelOptimizer(builder.finish(), sources: builder.sources, registry: options.registry)
+    if builder.problems.isEmpty { optimizer.run(options.optimization, inference: builder.inference[0]) }
+    let definition = optimizer.definition
     let model = ImportedModel(
-      definition: definition, data: data(definition, builder.sources), leftOut: [], leftOutBytes: 0)
+      definition: definition, data: data(definition, optimizer.sources), leftOut: [], leftOutBytes: 0)
     return (model, builder.problems)
   }
 

@@ -160,8 +160,10 @@ enum ONNXModel {
   }
 
   /// What the importer makes of a message.
-  static func imported(_ model: ONNXModelProto, folder: ModelFolder? = nil) throws(ApusError) -> ModelDefinition {
-    try ONNXImporter.survey(model, folder: folder, 1 << 20, .full).model.definition
+  static func imported(
+    _ model: ONNXModelProto, folder: ModelFolder? = nil, _ options: ONNXImporter.Options = ONNXImporter.Options()
+  ) throws(ApusError) -> ModelDefinition {
+    try ONNXImporter.survey(model, folder: folder, options).model.definition
   }
 
   /// The nodes of the main graph after import, one a line.

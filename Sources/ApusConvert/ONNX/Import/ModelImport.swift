@@ -6,6 +6,8 @@ final class ModelImport {
   let folder: ModelFolder?
   let functions: [FunctionKey: ONNXFunctionProto]
   private let operatorSets: [Name: Int32]
+  /// Shapes of the main graph's inputs that the caller chose.
+  var fixedShapes: [Name: Shape] = [:]
 
   init(_ proto: ONNXModelProto, _ builder: ModelBuilder, folder: ModelFolder?) throws(ApusError) {
     guard proto.hasGraph else {
@@ -84,6 +86,10 @@ final class ModelImport {
       }
       guard scope.values[name] == nil else { continue }
       try declare(info, in: scope)
+      if parent == nil, let shape = fixedShapes[name], case .tensor(var type) = scope.declared[name] {
+        type.shape = shape
+        scope.declared[name] = .tensor(type)
+      }
       let value = try define(name, scope.declared[name], in: scope)
       builder.addInput(value)
     }

@@ -4,6 +4,19 @@ import ApusGraph
 struct SymbolTable {
   private(set) var symbols: [Symbol] = []
   private var ids: [Name: SymbolID] = [:]
+  private var bound: [Name: Int] = [:]
+
+  /// Gives a symbol an extent, before any type is read. Returns the extent that it has: an earlier one stays.
+  mutating func bind(_ name: Name, to extent: Int) -> Int {
+    let extent = bound[name] ?? extent
+    bound[name] = extent
+    return extent
+  }
+
+  private mutating func dimension(_ name: Name) -> Dimension {
+    if let extent = bound[name] { return .known(extent) }
+    return name.isEmpty ? .unknown : .symbol(id(of: name))
+  }
 
   mutating func id(of name: Name) -> SymbolID {
     if let id = ids[name] { return id }
@@ -57,7 +70,7 @@ struct SymbolTable {
         }
         // Some exporters write -1 for what is chosen later.
         dimensions.append(extent < 0 ? .unknown : .known(extent))
-      case .dimParam(let name): dimensions.append(name.isEmpty ? .unknown : .symbol(id(of: Name(name))))
+      case .dimParam(let name): dimensions.append(self.dimension(Name(name)))
       case nil: dimensions.append(.unknown)
       }
     }
