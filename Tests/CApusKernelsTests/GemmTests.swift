@@ -72,7 +72,7 @@ private struct GemmCase: CustomStringConvertible {
     if packAtRunTime {
       var arguments = apusk_gemm_pack_b_f32_args(
         source: source.floats, packed: packed.floats, stride_k: strideK, stride_n: strideN, k: Int64(k), n: Int64(n),
-        batches: Int64(batches), source_batch_stride: Int64(b.count / batches), packed_batch_stride: 0)
+        batches: Int64(batches), source_batch_stride: Int64(b.count / batches), source_offsets: nil, packed_batch_stride: 0)
       var plan = apusk_plan()
       #expect(apusk_gemm_pack_b_f32_plan(kernels, &arguments, &plan) == 0)
       #expect(runProduct(plan, arguments, split: &random).0 == 0)

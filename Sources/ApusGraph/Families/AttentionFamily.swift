@@ -1,3 +1,5 @@
 extension OperatorRegistry {
-  static let attention: [OperatorSchema] = []
+  static let attention: [OperatorSchema] = [
+    .attention, .causalConvWithState, .linearAttention, .rotaryEmbedding, .rotaryEmbeddingMicrosoft,
+  ]
 }

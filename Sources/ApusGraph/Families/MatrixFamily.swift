@@ -1,5 +1,6 @@
 extension OperatorRegistry {
   static let matrix: [OperatorSchema] = [
-    .gemm, .matMul,
+    .det, .einsum, .gemm, .matMul, .matMulInteger, .matMulIntegerToFloat, .matMulNBits, .qGemm,
+    .qLinearMatMul,
   ]
 }

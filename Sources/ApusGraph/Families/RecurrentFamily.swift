@@ -1,5 +1,5 @@
 extension OperatorRegistry {
   static let recurrent: [OperatorSchema] = [
-    .lstm,
+    .gru, .lstm, .rnn,
   ]
 }

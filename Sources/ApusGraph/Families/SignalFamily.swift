@@ -1,3 +1,5 @@
 extension OperatorRegistry {
-  static let signal: [OperatorSchema] = []
+  static let signal: [OperatorSchema] = [
+    .blackmanWindow, .dft, .hammingWindow, .hannWindow, .melWeightMatrix, .stft,
+  ]
 }

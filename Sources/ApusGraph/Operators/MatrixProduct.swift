@@ -43,20 +43,25 @@ extension OperatorSchema {
     name: "MatMul", versions: [13], inputs: [Parameter("A", gemmTypes), Parameter("B", gemmTypes)],
     outputs: [Parameter("Y", gemmTypes)]
   ) { context throws(ApusError) in
-    try context.requireRank(0, atLeast: 1)
-    try context.requireRank(1, atLeast: 1)
-    let type = try context.elementType(0)
-    guard let a = context.shape(0), let b = context.shape(1) else { return context.setOutput(0, type, nil) }
-    _ = try context.unified(a[a.rank - 1], b[max(b.rank - 2, 0)], "inner extents of A and B")
+    try context.setMatrixProduct(0, 1, try context.elementType(0))
+  }
+}
+
+extension InferenceContext {
+  /// Declares that output 0 has the shape of NumPy's matmul of inputs `left` and `right`.
+  mutating func setMatrixProduct(_ left: Int, _ right: Int, _ type: ElementType) throws(ApusError) {
+    try requireRank(left, atLeast: 1)
+    try requireRank(right, atLeast: 1)
+    guard let a = shape(left), let b = shape(right) else { return setOutput(0, type, nil) }
+    _ = try unified(a[a.rank - 1], b[max(b.rank - 2, 0)], "inner extents of A and B")
     let batchA = Shape(Array(a.dimensions.dropLast(2)))
     let batchB = Shape(Array(b.dimensions.dropLast(2)))
     guard let batch = broadcast(batchA, batchB) else {
-      throw context.error(
-        "batch axes can not be broadcast", expected: a.text(symbols: []), actual: b.text(symbols: []))
+      throw error("batch axes can not be broadcast", expected: a.text(symbols: []), actual: b.text(symbols: []))
     }
     var result = batch.dimensions
     if a.rank > 1 { result.append(a[a.rank - 2]) }
     if b.rank > 1 { result.append(b[b.rank - 1]) }
-    context.setOutput(0, type, Shape(result))
+    setOutput(0, type, Shape(result))
   }
 }

@@ -4,7 +4,7 @@ import ApusGraph
 /// A way to pack a constant tensor for a kernel: what the packed bytes depend on besides the tensor.
 public struct Packing: Equatable, Sendable {
   public enum Kind: Int32, Sendable {
-    case matrix, convolution, recurrence, convolutionAnyRank, convolutionInteger
+    case matrix, convolution, convolutionAnyRank, convolutionInteger, matrixInteger
   }
 
   public var kind: Kind

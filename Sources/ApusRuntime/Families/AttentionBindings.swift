@@ -1,4 +1,6 @@
 extension KernelBindings {
-  static let attention: [KernelBinding] = []
+  static let attention: [KernelBinding] = [
+    .attention, .causalConvWithState, .linearAttention, .rotaryEmbedding, .rotaryEmbeddingMicrosoft,
+  ]
   static let attentionHosts: [HostBinding] = []
 }

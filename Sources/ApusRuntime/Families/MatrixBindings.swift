@@ -1,6 +1,6 @@
 extension KernelBindings {
   static let matrix: [KernelBinding] = [
-    .gemm, .matMul,
+    .det, .einsum, .gemm, .matMul, .matMulInteger, .matMulIntegerToFloat, .matMulNBits, .qGemm, .qLinearMatMul,
   ]
   static let matrixHosts: [HostBinding] = []
 }

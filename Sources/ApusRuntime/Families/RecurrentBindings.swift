@@ -1,6 +1,6 @@
 extension KernelBindings {
   static let recurrent: [KernelBinding] = [
-    .lstm,
+    .gru, .lstm, .rnn,
   ]
   static let recurrentHosts: [HostBinding] = []
 }

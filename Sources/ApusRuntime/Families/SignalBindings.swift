@@ -1,4 +1,6 @@
 extension KernelBindings {
-  static let signal: [KernelBinding] = []
+  static let signal: [KernelBinding] = [
+    .blackmanWindow, .dft, .hammingWindow, .hannWindow, .melWeightMatrix, .stft,
+  ]
   static let signalHosts: [HostBinding] = []
 }

@@ -35,7 +35,7 @@ extension PlanBuilder {
   }
 
   /// One input of a concatenation.
-  fileprivate func emitBlocks(
+  func emitBlocks(
     _ source: BufferID, _ target: BufferID, rows: Int, blockBytes: Int, rowBytes: Int, offset: Int
   ) throws(ApusError) {
     var base = apusk_block_copy_args()

@@ -97,10 +97,11 @@ int32_t apusk_gemm_f32_run(const apusk_gemm_isa *isa, const apusk_gemm_f32_args 
     int64_t end_panel = end_part * args->panels_per_unit;
     int64_t a = args->a_offsets ? args->a_offsets[batch] : batch * args->a_batch_stride;
     int64_t b = args->b_offsets ? args->b_offsets[batch] : batch * args->b_batch_stride;
+    int64_t c = args->c_offsets ? args->c_offsets[batch] : batch * args->c_batch_stride;
     int64_t residual = batch * args->residual_batch_stride + row * tail->residual_row_stride;
     apusk_gemm_block block = {
         .a = args->a + a + row * args->a_row_stride, .a_row = args->a_row_stride, .a_k = args->a_k_stride,
-        .b = args->b + b, .c = args->c + batch * args->c_batch_stride + row * args->c_row_stride,
+        .b = args->b + b, .c = args->c + c + row * args->c_row_stride,
         .c_row = args->c_row_stride,
         .rows = args->m - row < args->rows_per_unit ? args->m - row : args->rows_per_unit, .n = args->n, .k = args->k,
         .first_panel = part * args->panels_per_unit, .end_panel = end_panel < panels ? end_panel : panels,

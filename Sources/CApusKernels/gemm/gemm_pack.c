@@ -74,7 +74,8 @@ int32_t apusk_gemm_pack_b_f32_run(const apusk_gemm_isa *isa, const apusk_gemm_pa
   for (int64_t unit = begin; unit < end;) {
     int64_t batch = unit / panels, first = unit % panels;
     int64_t last = panels - first < end - unit ? panels : first + (end - unit);
-    pack_panels(isa->kernels.nr, args->source + batch * args->source_batch_stride, args->stride_k, args->stride_n,
+    int64_t source = args->source_offsets ? args->source_offsets[batch] : batch * args->source_batch_stride;
+    pack_panels(isa->kernels.nr, args->source + source, args->stride_k, args->stride_n,
                 args->k, args->n, first, last, args->packed + batch * args->packed_batch_stride);
     unit += last - first;
   }

@@ -2,8 +2,11 @@
 #ifndef APUSK_H
 #define APUSK_H
 
+#include "apusk_attention.h"
 #include "apusk_axis.h"
+#include "apusk_block_quantized.h"
 #include "apusk_cast.h"
+#include "apusk_contract.h"
 #include "apusk_conv.h"
 #include "apusk_conv_integer.h"
 #include "apusk_conv_nd.h"
@@ -12,7 +15,9 @@
 #include "apusk_elementwise.h"
 #include "apusk_gemm.h"
 #include "apusk_index.h"
+#include "apusk_int_gemm.h"
 #include "apusk_level.h"
+#include "apusk_linalg.h"
 #include "apusk_loss.h"
 #include "apusk_math.h"
 #include "apusk_movement.h"
@@ -23,8 +28,10 @@
 #include "apusk_quantize.h"
 #include "apusk_random.h"
 #include "apusk_recurrent.h"
+#include "apusk_recurrent_layer.h"
 #include "apusk_reduce.h"
 #include "apusk_resample.h"
+#include "apusk_signal.h"
 #include "apusk_softmax.h"
 #include "apusk_tail.h"
 #include "apusp_step.h"

@@ -43,6 +43,7 @@ typedef struct apusk_gemm_pack_b_f32_args {
   int64_t k, n;
   int64_t batches;
   int64_t source_batch_stride;
+  const int64_t *source_offsets;  // [batches] or NULL: instead of the stride
   int64_t packed_batch_stride;    // floats; 0 = apusk_gemm_packed_bytes / 4
 } apusk_gemm_pack_b_f32_args;
 
@@ -69,6 +70,7 @@ typedef struct apusk_gemm_f32_args {
   int64_t a_batch_stride, b_batch_stride, c_batch_stride, residual_batch_stride;
   const int64_t *a_offsets;       // [batches] or NULL
   const int64_t *b_offsets;       // [batches] or NULL
+  const int64_t *c_offsets;       // [batches] or NULL
   // Written by apusk_gemm_f32_plan: how the work is cut into units.
   int64_t rows_per_unit;
   int64_t panels_per_unit;

@@ -38,6 +38,8 @@ extern "C" {
 #define APUSK_RNN_SCALED_TANH 6       // alpha * tanh(beta * v)
 #define APUSK_RNN_HARD_SIGMOID 7      // fma(alpha, v, beta) limited to [0, 1]
 #define APUSK_RNN_SOFTSIGN 8          // v / (1 + |v|)
+#define APUSK_RNN_ELU 9               // v < 0 ? alpha * (e^v - 1) : v                   apusk_recurrent_layer.h only
+#define APUSK_RNN_SOFTPLUS 10         // log(1 + e^v)                                    apusk_recurrent_layer.h only
 
 typedef struct apusk_rnn_activation {
   int32_t code;

@@ -1,0 +1,164 @@
+import ApusGraph
+import CApusKernels
+
+/// A recurrent layer as its kernels see it: sizes, and the operands that RNN, GRU and LSTM share.
+private struct RecurrentLayer {
+  let node: BoundNode
+  let builder: PlanBuilder
+  let kind: Int32
+  let type: ElementType
+  let gates: Int
+  let extents: [Int]
+  let directions: Int
+  let hidden: Int
+  let layout: Int32
+  let direction: Int32
+  let activations: RecurrentActivations
+
+  init(
+    _ builder: PlanBuilder, _ node: BoundNode, _ kind: Int32, _ defaults: [RecurrentActivation]
+  ) throws(ApusError) {
+    self.node = node
+    self.builder = builder
+    self.kind = kind
+    type = try builder.elementType(node.input(0))
+    gates = Int(apusk_recurrent_layer_gates(kind))
+    extents = try builder.extents(node.input(0))
+    let r = try builder.extents(node.input(2))
+    (directions, hidden) = (r[0], r[2])
+    layout = Int32(node.attributes.int("layout") ?? 0)
+    let name = node.attributes.string("direction") ?? "forward"
+    direction = name == "forward" ? APUSK_LSTM_FORWARD : name == "reverse" ? APUSK_LSTM_REVERSE : APUSK_LSTM_BIDIRECTIONAL
+    activations = try RecurrentActivations(node, directions: directions, defaults: defaults)
+  }
+
+  var steps: Int { layout == 0 ? extents[0] : extents[1] }
+  var batch: Int { layout == 0 ? extents[1] : extents[0] }
+
+  func operand(_ index: Int) throws(ApusError) -> BufferID? {
+    guard let id = node.optionalInput(index) else { return nil }
+    return try builder.input(id)
+  }
+
+  func result(_ index: Int) throws(ApusError) -> BufferID? {
+    guard let id = node.optionalOutput(index) else { return nil }
+    return try builder.output(id)
+  }
+
+  /// X W^T for all steps, items and directions at once.
+  func projection() throws(ApusError) -> BufferID {
+    let (rows, width) = (try extents[0].checkedMultiplied(by: extents[1]), extents[2])
+    let columns = try directions.checkedMultiplied(by: gates).checkedMultiplied(by: hidden)
+    let bytes = try rows.checkedMultiplied(by: columns).checkedMultiplied(by: type.byteWidth ?? 4)
+    let projected = builder.temporary(byteCount: bytes)
+    let x = try builder.input(node.input(0))
+    guard type == .float32 else {
+      var arguments = apusk_contract_args.plain
+      try builder.check(apusk_contract_add_axis(&arguments, Int64(rows), Int64(width), 0, 0))
+      try builder.check(apusk_contract_add_axis(&arguments, Int64(columns), 0, Int64(width), 0))
+      try builder.check(apusk_contract_add_sum(&arguments, Int64(width), 1, 1))
+      try builder.emitContraction(arguments, type, a: x, b: try builder.input(node.input(1)), output: projected)
+      return projected
+    }
+    let weights = RightOperand(source: .value(node.input(1)), k: width, n: columns, strideK: 1, strideN: width)
+    try builder.emitProduct(MatrixProduct(a: x, right: weights, m: rows), output: projected)
+    return projected
+  }
+
+  /// The recurrence of any layer, in one portable version.
+  func emitRecurrence() throws(ApusError) {
+    var arguments = apusk_recurrent_layer_args()
+    arguments.kind = kind
+    arguments.element_type = type.rawValue
+    arguments.steps = Int64(steps)
+    arguments.batch = Int64(batch)
+    arguments.hidden = Int64(hidden)
+    arguments.direction = direction
+    arguments.input_forget = node.attributes.flag("input_forget") ? 1 : 0
+    arguments.linear_before_reset = node.attributes.flag("linear_before_reset") ? 1 : 0
+    arguments.clip = node.attributes.float("clip") ?? 0
+    (arguments.f, arguments.g, arguments.h) = (activations.f, activations.g, activations.h)
+    apusk_recurrent_layer_set_layout(&arguments, layout)
+    var plan = apusk_plan()
+    try builder.check(apusk_recurrent_layer_plan(&arguments, &plan))
+    let base = arguments
+    let isLSTM = kind == APUSK_LAYER_LSTM
+    let (xw, r, bias) = (try projection(), try builder.input(node.input(2)), try operand(3))
+    let (lengths, h) = (try operand(4), try operand(5))
+    let (c, peephole) = isLSTM ? (try operand(6), try operand(7)) : (nil, nil)
+    let (y, lastH, lastC) = (try result(0), try result(1), isLSTM ? try result(2) : nil)
+    try builder.emit(plan, [xw, r, bias, lengths, h, c, peephole, y, lastH, lastC]) { pointers in
+      var arguments = base
+      arguments.xw = UnsafeRawPointer(pointers[xw])
+      arguments.r = UnsafeRawPointer(pointers[r])
+      arguments.bias = UnsafeRawPointer(pointers.bytes(bias))
+      arguments.peephole = UnsafeRawPointer(pointers.bytes(peephole))
+      arguments.sequence_lens = UnsafePointer(pointers.bytes(lengths)?.assumingMemoryBound(to: Int32.self))
+      arguments.initial_h = UnsafeRawPointer(pointers.bytes(h))
+      arguments.initial_c = UnsafeRawPointer(pointers.bytes(c))
+      arguments.y = pointers.bytes(y)
+      arguments.y_h = pointers.bytes(lastH)
+      arguments.y_c = pointers.bytes(lastC)
+      return arguments
+    }
+  }
+
+  /// The recurrence of a float32 LSTM with packed recurrent weights.
+  func emitFastLSTM() throws(ApusError) {
+    var arguments = apusk_lstm_f32_args()
+    arguments.steps = Int64(steps)
+    arguments.batch = Int64(batch)
+    arguments.hidden = Int64(hidden)
+    arguments.direction = direction
+    arguments.input_forget = node.attributes.flag("input_forget") ? 1 : 0
+    arguments.clip = node.attributes.float("clip") ?? 0
+    (arguments.f, arguments.g, arguments.h) = (activations.f, activations.g, activations.h)
+    apusk_lstm_f32_set_layout(&arguments, layout)
+    let kernels = apusk_recurrent_kernels_for(builder.level)
+    var plan = apusk_plan()
+    try builder.check(apusk_lstm_f32_plan(kernels, &arguments, Int32(builder.threads), &plan))
+    let xw = try projection()
+    let recurrence = try builder.packed(
+      RightOperand(
+        source: .value(node.input(2)), k: hidden, n: try hidden.checkedMultiplied(by: 4), strideK: 1, strideN: hidden,
+        count: directions))
+    let (bias, lengths, h, c, peephole) = (try operand(3), try operand(4), try operand(5), try operand(6), try operand(7))
+    let (y, lastH, lastC) = (try result(0), try result(1), try result(2))
+    let base = arguments
+    try builder.emit(plan, [xw, recurrence, bias, lengths, h, c, peephole, y, lastH, lastC]) { pointers in
+      var arguments = base
+      arguments.xw = UnsafePointer(pointers.floats(xw))
+      arguments.r = UnsafePointer(pointers.floats(recurrence))
+      arguments.bias = UnsafePointer(pointers.floats(bias))
+      arguments.peephole = UnsafePointer(pointers.floats(peephole))
+      arguments.sequence_lens = UnsafePointer(pointers.bytes(lengths)?.assumingMemoryBound(to: Int32.self))
+      arguments.initial_h = UnsafePointer(pointers.floats(h))
+      arguments.initial_c = UnsafePointer(pointers.floats(c))
+      arguments.y = pointers.floats(y)
+      arguments.y_h = pointers.floats(lastH)
+      arguments.y_c = pointers.floats(lastC)
+      return arguments
+    }
+  }
+}
+
+extension KernelBinding {
+  private static let recurrentTypes = TypeSet(.float32, .float64, .int32)
+
+  static let rnn = KernelBinding("RNN", native: recurrentTypes) { builder, node throws(ApusError) in
+    try RecurrentLayer(builder, node, APUSK_LAYER_RNN, [.tanh]).emitRecurrence()
+  }
+
+  static let gru = KernelBinding("GRU", native: recurrentTypes) { builder, node throws(ApusError) in
+    try RecurrentLayer(builder, node, APUSK_LAYER_GRU, [.sigmoid, .tanh]).emitRecurrence()
+  }
+
+  static let lstm = KernelBinding("LSTM", native: recurrentTypes) { builder, node throws(ApusError) in
+    let layer = try RecurrentLayer(builder, node, APUSK_LAYER_LSTM, [.sigmoid, .tanh, .tanh])
+    if layer.type == .float32, layer.activations.areCommon {
+      try layer.emitFastLSTM()
+    } else {
+      try layer.emitRecurrence()
+    }
+  }
+}

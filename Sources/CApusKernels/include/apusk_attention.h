@@ -1,0 +1,124 @@
+// What attention needs beside matrix products: scores to weights, rotary position embedding, the recurrence of linear attention
+// and the causal convolution with a carried state.
+#ifndef APUSK_ATTENTION_H
+#define APUSK_ATTENTION_H
+
+#include "apusk_element_type.h"
+#include "apusk_level.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// ---- scores to weights ----------------------------------------------------------------------------------------------------
+
+// Which stage of the scores is written to `stage`.
+#define APUSK_ATTENTION_STAGE_CAPPED 1  // after softcap
+#define APUSK_ATTENTION_STAGE_BIASED 2  // after softcap and mask
+
+// For scores [batch, heads, queries, keys] of float32 or float64, one row (a unit) at a time:
+//
+//   s = softcap > 0 ? softcap * tanh(s / softcap) : s
+//   s = s + mask, or -inf where a bool mask is false; -inf from mask_keys on, from valid_keys[batch] on, where causal from key
+//       query + causal_offset + 1 on, and with a window before key query + causal_offset - window + 1
+//   weights = softmax of the row; a row without any key that takes part becomes NaN, or zeros with zero_empty_rows
+//
+// weights may be scores. Strides of the mask count elements, 0 where it is broadcast.
+typedef struct apusk_attention_weights_args {
+  const void *scores;
+  void *weights;
+  void *stage;                // or NULL
+  const void *mask;           // or NULL
+  const int64_t *valid_keys;  // [batch] or NULL
+  int64_t batch, heads, queries, keys;
+  int64_t mask_batch, mask_head, mask_query, mask_key;
+  int64_t mask_keys;
+  int64_t causal_offset;
+  int64_t window;             // 0: none
+  int32_t element_type;       // float32 or float64
+  int32_t mask_is_bool;       // else of element_type
+  int32_t stage_kind;
+  int32_t is_causal;
+  int32_t zero_empty_rows;
+  float softcap;
+} apusk_attention_weights_args;
+
+// Returns 0, 100 for an unknown level, 502 for another element type.
+int32_t apusk_attention_weights_plan(int32_t level, const apusk_attention_weights_args *args, apusk_plan *plan);
+
+// ---- rotary position embedding --------------------------------------------------------------------------------------------
+
+// Turns pairs of elements (x1, x2) of each head by the angle of its position: (c x1 - s x2, s x1 + c x2), float32. Pairs are
+// neighbours (interleaved) or half the rotated elements apart; elements from 2 * half on stay as they are. Cosine and sine have
+// `half` elements a position: row positions[b, t] of a cache of `cache_rows` rows, or without positions row b * sequence + t.
+// A position outside the cache is fault 600. A unit is one head of one token.
+typedef struct apusk_rotary_args {
+  const float *input;
+  const float *cosine;
+  const float *sine;
+  const int64_t *positions;  // or NULL
+  float *output;
+  int64_t batch, sequence, heads, head_size, half;
+  int64_t batch_stride, token_stride, head_stride;  // of input and output
+  int64_t position_batch_stride, position_token_stride;
+  int64_t position_operand;  // which input a bad position is blamed on
+  int64_t cache_rows;
+  int32_t interleaved;
+  int32_t one_position;      // positions has one element, of the first token: token t has positions[0] + t
+  float scale;               // of the results; 1 for none
+  int32_t reserved;
+} apusk_rotary_args;
+
+int32_t apusk_rotary_plan(const apusk_rotary_args *args, apusk_plan *plan);
+
+// ---- linear attention -----------------------------------------------------------------------------------------------------
+
+#define APUSK_LINEAR_ATTENTION_GATED 1  // the state decays: bit of `rule`
+#define APUSK_LINEAR_ATTENTION_DELTA 2  // the update is corrected by what the state holds already
+
+// ONNX LinearAttention, float32. For each batch item and key/value head (a unit) token by token, with S [key_size, value_size]:
+//
+//   S = exp(decay) * S                                      (gated)
+//   u = v - S^T k  (delta),  or v;     S = S + beta * k u^T (delta), or S + k v^T
+//   output of each query head of the group = scale * S^T q
+//
+// All tensors are dense in ONNX's order. Sums run along key_size.
+typedef struct apusk_linear_attention_args {
+  const float *query, *key, *value;
+  const float *past;     // or NULL: zeros
+  const float *decay;    // or NULL
+  const float *beta;     // or NULL
+  float *output;
+  float *state;          // [batch, kv_heads, key_size, value_size]
+  int64_t batch, tokens, query_heads, kv_heads, key_size, value_size;
+  int64_t decay_width;   // elements a token of `decay`: kv_heads or kv_heads * key_size
+  int64_t beta_width;    // of `beta`: kv_heads or 1
+  int32_t rule;
+  float scale;
+} apusk_linear_attention_args;
+
+int32_t apusk_linear_attention_plan(const apusk_linear_attention_args *args, apusk_plan *plan);
+
+// ---- causal convolution ---------------------------------------------------------------------------------------------------
+
+// ONNX CausalConvWithState, float32: each channel of input [batch, channels, length] with its own kernel [size], over the
+// input with `past` [batch, channels, size - 1] (or zeros) before it; bias, then optionally v * sigmoid(v). `state` receives the
+// last size - 1 elements of past and input. A unit is a channel of a batch item.
+typedef struct apusk_causal_conv_args {
+  const float *input;
+  const float *kernel;
+  const float *bias;  // or NULL
+  const float *past;  // or NULL
+  float *output;
+  float *state;       // or NULL
+  int64_t batch, channels, length, size;
+  int32_t silu;
+  int32_t reserved;
+} apusk_causal_conv_args;
+
+int32_t apusk_causal_conv_plan(const apusk_causal_conv_args *args, apusk_plan *plan);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
