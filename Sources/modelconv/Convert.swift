@@ -5,13 +5,19 @@ extension Conversion.Codec: ExpressibleByArgument {}
 
 struct Convert: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Turn a checkpoint into a model file.",
+    abstract: "Turn an ONNX model or a checkpoint into a model file.",
     discussion: """
-      Reads a checkpoint of ApusTraining (safetensors with the traced graph), leaves optimizer state out, writes the model with
-      its test vectors, then reads the file back and checks it whole: every checksum, the model id, and the test vectors run
-      through the runtime. Only then does the file get its name; on any failure nothing is left behind. The same checkpoint and
-      options give the same bytes.
+      Reads an ONNX model (operator sets 7 to 27, external data beside it) or a checkpoint of ApusTraining (safetensors with the
+      traced graph; optimizer state is left out), writes the model with test vectors, then reads the file back and checks it
+      whole: every checksum, the model id, and the test vectors run through the runtime. Only then does the file get its name; on
+      any failure nothing is left behind. The same source and options give the same bytes.
 
+      What a model needs and this release lacks is reported at once, with advice, as 'modelconv coverage' does; the exit code is
+      then 3. --embed stores the inputs and outputs of a folder (as 'modelconv verify --against' takes it) in the file: programs
+      and people can then test the file without its source.
+
+        modelconv convert model.onnx
+        modelconv convert model.onnx -o model.apus --embed test_data_set_0
         modelconv convert lenet.safetensors
         modelconv convert lenet.safetensors -o model/lenet.apus --codec raw
         modelconv convert lenet.safetensors --json > report.json
@@ -20,14 +26,23 @@ struct Convert: ParsableCommand {
       into memory; zstd decodes in chunks, lazily and in parallel; zstd-planes splits numbers into planes of bytes before zstd.
       """)
 
-  @Argument(help: "The checkpoint, a .safetensors file.")
-  var checkpoint: String
+  @Argument(help: "An .onnx or .safetensors file.")
+  var source: String
 
-  @Option(name: .shortAndLong, help: "The file to write. (default: the checkpoint's path with the extension .apus)")
+  @Option(name: .shortAndLong, help: "The file to write. (default: the source's path with the extension .apus)")
   var output: String?
 
   @Option(help: "How segments are stored: auto, raw, zstd or zstd-planes.")
   var codec: Conversion.Codec = .auto
+
+  @Option(help: "A folder of stored inputs and outputs that become the file's test vectors.")
+  var embed: String?
+
+  @Option(name: .customLong("atol"), help: "The test vectors of --embed: an element may differ by this ...")
+  var absoluteTolerance = 1e-5
+
+  @Option(name: .customLong("rtol"), help: "... and this times its magnitude.")
+  var relativeTolerance = 1e-3
 
   @Flag(help: "Leave the checkpoint's test vectors out of the file. It can then not be self-tested.")
   var noTestVectors = false
@@ -37,8 +52,10 @@ struct Convert: ParsableCommand {
 
   private var destination: String {
     if let output { return output }
-    let suffix = ".safetensors"
-    return (checkpoint.hasSuffix(suffix) ? String(checkpoint.dropLast(suffix.count)) : checkpoint) + ".apus"
+    for suffix in [".onnx", ".safetensors"] where source.hasSuffix(suffix) {
+      return String(source.dropLast(suffix.count)) + ".apus"
+    }
+    return source + ".apus"
   }
 
   func validate() throws {
@@ -50,14 +67,28 @@ struct Convert: ParsableCommand {
     var conversion = Conversion()
     conversion.codec = codec
     conversion.testVectors = !noTestVectors
-    let report = try conversion.convert(checkpoint, to: destination) { stage in
+    conversion.embeddedData = embed
+    conversion.tolerance = .init(absolute: absoluteTolerance, relative: relativeTolerance)
+    func show(_ stage: Conversion.Stage) {
       switch stage {
-      case .hashing(let fraction): progress.show("reading the checkpoint \(Int(fraction * 100))%")
+      case .hashing(let fraction): progress.show("reading the source \(Int(fraction * 100))%")
       case .importing: progress.show("importing the graph")
       case .writing: progress.show("writing \(destination)")
       case .verifying(let check): progress.show("verifying: \(check)")
       }
     }
+    let imported = try conversion.read(source, progress: show)
+    guard imported.problems.isEmpty else {
+      progress.clear()
+      let coverage = Coverage(imported)
+      if json {
+        Console.report("", json: coverage.json, asJSON: true)
+      } else {
+        Console.write(coverage.text)
+      }
+      throw ExitCode(coverage.exitCode)
+    }
+    let report = try conversion.write(imported, to: destination, progress: show)
     progress.clear()
     Console.report(report.text, json: report.json, asJSON: json)
   }

@@ -9,8 +9,11 @@ struct Modelconv: ParsableCommand {
     commandName: "modelconv",
     abstract: "Make, show, check, run and measure Apus model files (.apus).",
     discussion: """
-      A checkpoint of ApusTraining becomes a model file, the file is proved right, and people and programs can look at it:
+      An ONNX model or a checkpoint of ApusTraining becomes a model file, the file is proved right, and people and programs can
+      look at it:
 
+        modelconv coverage model.onnx
+        modelconv convert model.onnx -o model.apus
         modelconv convert lenet.safetensors -o lenet.apus
         modelconv inspect lenet.apus
         modelconv verify lenet.apus
@@ -19,10 +22,13 @@ struct Modelconv: ParsableCommand {
 
       'modelconv help <subcommand>' tells more. Results go to standard output, messages and progress to standard error.
 
-      Exit codes: 0 success; 1 a check, the conversion or the run failed; 2 the command line is wrong.
+      Exit codes: 0 success; 1 a check, the conversion or the run failed; 2 the command line is wrong; 3 this release lacks
+      something that the model needs.
       """,
     version: Conversion.version,
-    subcommands: [Convert.self, Inspect.self, Verify.self, Run.self, Bench.self, Operators.self])
+    subcommands: [
+      Convert.self, CoverageCommand.self, Inspect.self, Verify.self, Run.self, Bench.self, Operators.self,
+    ])
 
   /// Usage errors are 2 here, as most tools have it; ArgumentParser's own is 64.
   static func main() {
@@ -31,7 +37,7 @@ struct Modelconv: ParsableCommand {
       try command.run()
     } catch let error as ApusError {
       Console.fail("\(error)")
-      Foundation.exit(1)
+      Foundation.exit(error.status.isUnsupported ? 3 : 1)
     } catch {
       let code = exitCode(for: error)
       guard code != .success else {

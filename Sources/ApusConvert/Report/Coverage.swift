@@ -49,17 +49,38 @@ public struct Coverage {
     var text = "\(path): \(Quantity.count(nodes)) nodes of \(operators.count) operators\n"
     guard !isConvertible else { return text + "everything can be converted\n" }
     text += "\(problems.count) problem\(problems.count == 1 ? "" : "s"); no file was written\n"
-    for (number, problem) in problems.enumerated() {
-      text += "\n\(number + 1). \(problem.label)\n"
+    for (number, group) in groups.enumerated() {
+      text += "\n\(number + 1). \(group.kind)\n"
       var table = TextTable(.init(title: ""), .init(title: ""))
       table.indentation = "   "
-      var reason = problem.error
-      reason.operatorName = ""
-      reason.file = ""
-      table.rows = [["reason", "\(reason)"], ["advice", problem.advice]]
+      table.rows = [["reason", group.reason], ["advice", group.advice]]
+      for name in group.nodes.prefix(Coverage.namedNodes) { table.rows.append(["node", name]) }
+      if group.nodes.count > Coverage.namedNodes {
+        table.rows.append(["", "and \(group.nodes.count - Coverage.namedNodes) more (all with --json)"])
+      }
       text += table.text()
     }
     return text
+  }
+
+  private static let namedNodes = 5
+
+  /// Problems with one operator for one reason, in the order of the first.
+  private var groups: [(kind: String, reason: String, advice: String, nodes: [String])] {
+    var groups: [(kind: String, reason: String, advice: String, nodes: [String])] = []
+    for problem in problems {
+      var reason = problem.error
+      reason.operatorName = ""
+      reason.file = ""
+      let node = problem.nodeName.isEmpty ? "(without a name)" : problem.nodeName.string
+      let text = "\(reason)"
+      if let index = groups.firstIndex(where: { $0.kind == problem.kind && $0.reason == text }) {
+        groups[index].nodes.append(node)
+      } else {
+        groups.append((problem.kind, text, problem.advice, problem.operatorName.isEmpty ? [] : [node]))
+      }
+    }
+    return groups
   }
 
   /// The document that Sources/modelconv/JSON.md describes under `apus.coverage`.
@@ -94,10 +115,9 @@ extension ImportProblem {
     self.error = error
   }
 
-  /// `conv1 (ai.onnx.Conv-22)`; `the model` where no node is to blame.
-  var label: String {
+  /// `ai.onnx.Conv-22`; `the model` where no node is to blame.
+  fileprivate var kind: String {
     if operatorName.isEmpty { return error.operatorName.isEmpty ? "the model" : error.operatorName }
-    let kind = domain.string + "." + operatorName.string + "-\(version)"
-    return nodeName.isEmpty ? kind : nodeName.string + " (" + kind + ")"
+    return domain.string + "." + operatorName.string + "-\(version)"
   }
 }
