@@ -115,7 +115,10 @@ extension Compiler {
   }
 
   private func takesActivation(_ node: ProgramNode) -> Bool {
-    for name: Name in ["Conv", "Gemm", "MatMul", "Add", "Sub", "Mul", "Div"] where isStandard(node, name) { return true }
+    for name: Name in ["Conv", "ConvTranspose", "DeformConv", "Gemm", "MatMul", "Add", "Sub", "Mul", "Div"]
+    where isStandard(node, name) {
+      return true
+    }
     // With constant statistics, which are two vectors by now: see simplifyBatchNormalization.
     return isStandard(node, "BatchNormalization") && node.node.inputs.count == 3
   }

@@ -32,6 +32,7 @@ extension KernelBinding {
     arguments.pad_top = Int64(window.padsBegin[0])
     arguments.pad_left = Int64(window.padsBegin[1])
     arguments.tail = apusk_tail_none()
+    node.node.activation.apply(to: &arguments.tail)
     let isDouble = try builder.elementType(node.input(0)) == .float64
     var plan = apusk_plan()
     if isDouble {
