@@ -10,6 +10,7 @@ public struct Name: Hashable, Comparable, Sendable, ExpressibleByStringLiteral {
 
   public init(_ string: String) { bytes = Array(string.utf8) }
 
+  @inline(never)
   public init(stringLiteral literal: StaticString) {
     bytes = Array(UnsafeBufferPointer(start: literal.utf8Start, count: literal.utf8CodeUnitCount))
   }

@@ -51,7 +51,7 @@ struct GraphChecks {
   }
 
   private func check(_ value: Value, _ id: Int, _ graph: Int) throws(ApusError) {
-    if let type = value.type { try tensors.check(type, label: "graph \(graph): value \(id)") }
+    if let type = value.type { try tensors.check(type, label: .value(graph: graph, id: id)) }
     guard let constant = value.constant else { return }
     guard constant >= 0, Int(constant) < definition.tensors.count else {
       throw refuse(graph, "value \(id) names no tensor", actual: "\(constant)")
@@ -92,7 +92,7 @@ struct GraphChecks {
     case .tensors(let ids): for id in ids { try checkTensor(id, node, index) }
     case .graph(let id): try checkGraph(id, node, index, written, &owned)
     case .graphs(let ids): for id in ids { try checkGraph(id, node, index, written, &owned) }
-    case .type(let type): try tensors.check(type, label: "attribute '" + attribute.name.string + "'")
+    case .type(let type): try tensors.check(type, label: .attribute(attribute.name))
     case .int, .float, .string, .ints, .floats, .strings: break
     }
   }

@@ -15,7 +15,7 @@ extension ModelDefinition {
     let tensorChecks = TensorChecks(tensors: tensors, symbols: symbols, limits: limits)
     var use = SegmentUse(segments)
     for (index, tensor) in tensors.enumerated() {
-      try tensorChecks.check(tensor, label: "tensor \(index)", segments: segments, role: .graph)
+      try tensorChecks.check(tensor, label: .tensor(index), segments: segments, role: .graph)
       try use.add(tensor)
     }
     try checkOperatorCount(limits)
@@ -133,7 +133,7 @@ extension ModelDefinition {
       guard entry.tensor.quantization == nil else {
         throw ApusError(.invalidModel, what + ": a quantized tensor", tensorName: entry.name.string)
       }
-      try checks.check(entry.tensor, label: what, segments: segments, role: .metadata)
+      try checks.check(entry.tensor, label: .named(what), segments: segments, role: .metadata)
       try use.add(entry.tensor)
     }
   }

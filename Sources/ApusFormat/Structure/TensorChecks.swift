@@ -1,5 +1,22 @@
 import ApusGraph
 
+/// What a check is about, for its message: made into text only where something is wrong.
+enum CheckedPlace {
+  case tensor(Int)
+  case value(graph: Int, id: Int)
+  case attribute(Name)
+  case named(String)
+
+  var text: String {
+    switch self {
+    case .tensor(let index): "tensor \(index)"
+    case .value(let graph, let id): "graph \(graph): value \(id)"
+    case .attribute(let name): "attribute '" + name.string + "'"
+    case .named(let text): text
+    }
+  }
+}
+
 /// The checks of constant tensors, types and quantization parameters.
 struct TensorChecks {
   let tensors: [ConstantTensor]
@@ -7,17 +24,17 @@ struct TensorChecks {
   let limits: Limits
 
   func check(
-    _ tensor: ConstantTensor, label: @autoclosure () -> String, segments: [SegmentRecord], role: SegmentRecord.Role
+    _ tensor: ConstantTensor, label: CheckedPlace, segments: [SegmentRecord], role: SegmentRecord.Role
   ) throws(ApusError) {
     func refuse(_ message: StaticString, expected: String = "", actual: String = "") -> ApusError {
       ApusError(
-        .invalidModel, label() + ": " + message.text, tensorName: tensor.name.string, expected: expected, actual: actual)
+        .invalidModel, label.text + ": " + message.text, tensorName: tensor.name.string, expected: expected, actual: actual)
     }
-    try checkRank(tensor.dimensions.count, label())
+    try checkRank(tensor.dimensions.count, label)
     guard let count = elementCount(tensor.dimensions) else { throw refuse("negative extents, or too many elements") }
     guard count <= limits.elements else {
       throw ApusError(
-        .limitExceeded, label() + ": more elements than the limit", tensorName: tensor.name.string,
+        .limitExceeded, label.text + ": more elements than the limit", tensorName: tensor.name.string,
         expected: "at most \(limits.elements)", actual: "\(count)")
     }
     var size: Int?
@@ -36,7 +53,7 @@ struct TensorChecks {
         }
       } catch {
         var error = error
-        error.message = label() + ": " + error.message
+        error.message = label.text + ": " + error.message
         throw error
       }
     case .segment(let index, let offset, let length):
@@ -55,61 +72,61 @@ struct TensorChecks {
       }
     }
     if let quantization = tensor.quantization {
-      try check(quantization, extents: tensor.dimensions.map { .known($0) }, label: label())
+      try check(quantization, extents: tensor.dimensions.map { .known($0) }, label: label)
     }
   }
 
-  func check(_ type: ValueType, label: @autoclosure () -> String) throws(ApusError) {
+  func check(_ type: ValueType, label: CheckedPlace) throws(ApusError) {
     switch type {
     case .tensor(let type):
       guard let shape = type.shape else {
-        if let quantization = type.quantization { try check(quantization, extents: nil, label: label()) }
+        if let quantization = type.quantization { try check(quantization, extents: nil, label: label) }
         return
       }
-      try checkRank(shape.rank, label())
+      try checkRank(shape.rank, label)
       for dimension in shape.dimensions {
         switch dimension {
         case .known(let extent):
-          guard extent >= 0 else { throw ApusError(.invalidModel, label() + ": a negative extent", actual: "\(extent)") }
+          guard extent >= 0 else { throw ApusError(.invalidModel, label.text + ": a negative extent", actual: "\(extent)") }
         case .symbol(let id):
           guard id >= 0, Int(id) < symbols.count else {
-            throw ApusError(.invalidModel, label() + ": a dimension names no symbol", actual: "\(id)")
+            throw ApusError(.invalidModel, label.text + ": a dimension names no symbol", actual: "\(id)")
           }
         case .unknown: break
         }
       }
-      if let quantization = type.quantization { try check(quantization, extents: shape.dimensions, label: label()) }
-    case .sequence(let element), .optional(let element): try check(element, label: label())
+      if let quantization = type.quantization { try check(quantization, extents: shape.dimensions, label: label) }
+    case .sequence(let element), .optional(let element): try check(element, label: label)
     case .map(let key, let value):
       switch key {
       case .string, .int8, .int16, .int32, .int64, .uint8, .uint16, .uint32, .uint64: break
-      default: throw ApusError(.invalidModel, label() + ": a map's key is neither an integer nor a string")
+      default: throw ApusError(.invalidModel, label.text + ": a map's key is neither an integer nor a string")
       }
-      try check(value, label: label())
+      try check(value, label: label)
     }
   }
 
-  private func checkRank(_ rank: Int, _ label: @autoclosure () -> String) throws(ApusError) {
+  private func checkRank(_ rank: Int, _ label: CheckedPlace) throws(ApusError) {
     guard rank <= limits.rank else {
       throw ApusError(
-        .limitExceeded, label() + ": more dimensions than the limit", expected: "at most \(limits.rank)", actual: "\(rank)")
+        .limitExceeded, label.text + ": more dimensions than the limit", expected: "at most \(limits.rank)", actual: "\(rank)")
     }
   }
 
   /// - Parameter extents: of what is quantized; nil where not even the rank is known.
   private func check(
-    _ quantization: Quantization, extents: [Dimension]?, label: @autoclosure () -> String
+    _ quantization: Quantization, extents: [Dimension]?, label: CheckedPlace
   ) throws(ApusError) {
     func refuse(_ message: StaticString, expected: String = "", actual: String = "") -> ApusError {
-      ApusError(.invalidModel, label() + ": quantization: " + message.text, expected: expected, actual: actual)
+      ApusError(.invalidModel, label.text + ": quantization: " + message.text, expected: expected, actual: actual)
     }
-    let scale = try parameter(quantization.scale, label())
+    let scale = try parameter(quantization.scale, label)
     switch scale.elementType {
     case .float32, .float16, .bfloat16, .float64, .float8e8m0: break
     default: throw refuse("scales are not of a floating-point type", actual: scale.elementType.name.text)
     }
     if let id = quantization.zeroPoint {
-      let zeroPoint = try parameter(id, label())
+      let zeroPoint = try parameter(id, label)
       guard zeroPoint.dimensions == scale.dimensions else { throw refuse("zero points and scales of different shapes") }
     }
     guard quantization.blockSize >= 0 else { throw refuse("a negative block size") }
@@ -140,12 +157,12 @@ struct TensorChecks {
     }
   }
 
-  private func parameter(_ id: TensorID, _ label: @autoclosure () -> String) throws(ApusError) -> ConstantTensor {
+  private func parameter(_ id: TensorID, _ label: CheckedPlace) throws(ApusError) -> ConstantTensor {
     guard id >= 0, Int(id) < tensors.count else {
-      throw ApusError(.invalidModel, label() + ": quantization names no tensor", actual: "\(id)")
+      throw ApusError(.invalidModel, label.text + ": quantization names no tensor", actual: "\(id)")
     }
     guard tensors[Int(id)].quantization == nil else {
-      throw ApusError(.invalidModel, label() + ": scales or zero points that are themselves quantized")
+      throw ApusError(.invalidModel, label.text + ": scales or zero points that are themselves quantized")
     }
     return tensors[Int(id)]
   }

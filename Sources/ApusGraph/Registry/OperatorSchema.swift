@@ -14,6 +14,8 @@ public struct OperatorSchema: Sendable {
   /// that compute.
   public var contents: (@Sendable (InferenceContext) -> [Int64]?)?
 
+  // These initializers stay out of line: each of some hundred definitions would hold copies of them.
+  @inline(never)
   public init(
     domain: Name = .onnx, name: Name, versions: [Int32], inputs: [Parameter], outputs: [Parameter],
     attributes: [AttributeSchema] = [], contents: (@Sendable (InferenceContext) -> [Int64]?)? = nil,
@@ -78,6 +80,7 @@ public struct Parameter: Sendable {
   /// counts. A kernel binding finds them known.
   public var steers: Bool
 
+  @inline(never)
   public init(
     _ name: StaticString, _ types: TypeSet, group: Int = 1, _ arity: Arity = .required, kind: Kind = .tensor,
     steers: Bool = false
@@ -103,12 +106,14 @@ public struct AttributeSchema: Sendable {
   /// nil with `isRequired` false: leaving it out has a meaning of its own, which the shape rule and the kernel know.
   public var defaultValue: AttributeValue?
 
+  @inline(never)
   public init(_ name: Name, _ kind: Kind, required: Bool = false) {
     self.name = name
     self.kind = kind
     isRequired = required
   }
 
+  @inline(never)
   public init(_ name: Name, default value: AttributeValue) {
     self.name = name
     kind = value.kind
