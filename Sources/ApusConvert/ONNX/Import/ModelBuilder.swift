@@ -88,6 +88,15 @@ final class ModelBuilder {
     written[Int(value.graph)][Int(value.id)] = true
   }
 
+  /// Makes the inputs of a nested graph values of its parent that it captures, as the branches of If have them.
+  func captureInputs(of nested: GraphID, _ values: [ValueID]) {
+    let inputs = definition.graphs[Int(nested)].inputs
+    definition.graphs[Int(nested)].inputs = []
+    for (inner, outer) in zip(inputs, values) {
+      definition.graphs[Int(nested)].captures.append(Capture(inner: inner, outer: outer))
+    }
+  }
+
   func isWritten(_ value: ValueReference) -> Bool { written[Int(value.graph)][Int(value.id)] }
 
   func addOutput(_ value: ValueReference) { definition.graphs[Int(value.graph)].outputs.append(value.id) }
