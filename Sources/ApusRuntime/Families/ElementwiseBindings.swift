@@ -8,5 +8,5 @@ extension KernelBindings {
     .sign, .sin, .sinh, .softplus, .softsign, .sqrt, .sub, .sum, .swish, .tan, .tanh, .thresholdedRelu, .where,
     .xor,
   ]
-  static let elementwiseHosts: [HostBinding] = []
+  static let elementwiseHosts: [HostBinding] = [.cast, .castLike]
 }

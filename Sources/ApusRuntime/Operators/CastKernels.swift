@@ -61,3 +61,20 @@ extension KernelBinding {
     builder.alias(node.output(0), to: try builder.input(node.input(0)))
   }
 }
+
+/// Converts elements at once, for whoever is not part of a plan. Returns the status of the kernel.
+func converting(
+  _ source: UnsafeRawPointer?, _ from: ElementType, _ target: UnsafeMutableRawPointer?, _ to: ElementType, count: Int,
+  saturate: Bool
+) -> Int32 {
+  var arguments = apusk_cast_args()
+  (arguments.input, arguments.output) = (source, target)
+  arguments.count = Int64(count)
+  (arguments.from, arguments.to) = (from.rawValue, to.rawValue)
+  arguments.saturate = saturate ? 1 : 0
+  var plan = apusk_plan()
+  let status = apusk_cast_plan(APUSK_LEVEL_PORTABLE, &arguments, &plan)
+  guard status == 0, plan.units > 0, let kernel = plan.kernel else { return status }
+  var worker = apusp_worker()
+  return kernel(&arguments, 0, plan.units, &worker)
+}

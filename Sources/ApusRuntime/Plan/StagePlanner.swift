@@ -25,7 +25,7 @@ struct StagePlanner {
     var result = Result(range: start..<start, inference: inference)
     for position in start..<program.nodes.count {
       let node = program.nodes[position]
-      guard evaluator.bindings.kernel(of: node.node) != nil else { break }
+      guard evaluator.bindings.plans(node, program.graph.values) else { break }
       let schema = try evaluator.registry.schema(of: node.node)
       do throws(ApusError) {
         guard try settle(node, schema, position, &result, read) else { break }

@@ -148,7 +148,7 @@ final class GraphRunner {
     var position = 0
     while position < program.nodes.count {
       let end: Int
-      if resources.model.bindings.kernel(of: program.nodes[position].node) == nil {
+      if !resources.model.bindings.plans(program.nodes[position], program.graph.values) {
         try runHost(position, frame, resources)
         end = position + 1
       } else {
@@ -197,9 +197,7 @@ final class GraphRunner {
   private func runHost(_ position: Int, _ frame: Frame, _ resources: RunResources) throws(ApusError) {
     let node = program.nodes[position]
     let model = resources.model
-    guard let binding = model.bindings.host(of: node.node) else {
-      throw ApusError(.unsupportedOperator, "this build has no kernel for the operator", operatorName: node.node.label)
-    }
+    let binding = model.bindings.host(of: node.node)
     try resources.checkControl()
     var inference = base
     var inputs: [RuntimeValue?] = []
@@ -223,7 +221,11 @@ final class GraphRunner {
         try resources.checkControl()
         return try resources.run(graph, arguments, enclosing: frame)
       }
-      try binding.run(context)
+      if let binding {
+        try binding.run(context)
+      } else {
+        try runOnRanks(node, context, program.graph.values, model)
+      }
       for (index, id) in node.node.outputs.enumerated() where id >= 0 {
         guard let output = context.outputs[index] else { throw context.error("the operator has left out output \(index)") }
         frame.values[Int(id)] = output

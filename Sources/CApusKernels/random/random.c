@@ -8,7 +8,6 @@
 
 // Which of the two bounds counts decides no probability; it is NumPy's choice.
 static int bernoulli(mt19937 *state, double p) {
-  if (!(p > 0)) return 0;
   double u = mt19937_uniform(state);
   return p <= 0.5 ? u > 1 - p : u <= p;
 }

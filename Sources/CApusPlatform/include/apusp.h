@@ -9,6 +9,7 @@
 #include "apusp_fp.h"
 #include "apusp_memory.h"
 #include "apusp_mutex.h"
+#include "apusp_number_text.h"
 #include "apusp_pool.h"
 #include "apusp_reserve.h"
 #include "apusp_run_control.h"
