@@ -46,8 +46,9 @@ static int AXIS_TAPS(
   ELEMENT low = corners ? 0 : (ELEMENT)-0.5, high = length - 1 - low;
   if (args->mode == APUSK_RESIZE_NEAREST) x = (ELEMENT)nearbyint((double)x);
   if (args->padding == APUSK_PADDING_BORDER) {
-    if (x < 0) x = 0;
-    if (x > length - 1) x = length - 1;
+    // Half an element beyond the centres is still inside: there only the taps are held to the image.
+    if (x < low) x = 0;
+    if (x > high) x = length - 1;
   } else if (args->padding == APUSK_PADDING_REFLECTION) {
     x = REFLECTED(x, low, high);
   }
