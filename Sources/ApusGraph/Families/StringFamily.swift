@@ -1,3 +1,5 @@
 extension OperatorRegistry {
-  static let strings: [OperatorSchema] = []
+  static let strings: [OperatorSchema] = [
+    .regexFullMatch, .stringConcat, .stringNormalizer, .stringSplit, .tfIdfVectorizer,
+  ]
 }

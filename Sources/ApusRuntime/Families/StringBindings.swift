@@ -1,4 +1,6 @@
 extension KernelBindings {
   static let strings: [KernelBinding] = []
-  static let stringsHosts: [HostBinding] = []
+  static let stringsHosts: [HostBinding] = [
+    .regexFullMatch, .stringConcat, .stringNormalizer, .stringSplit, .tfIdfVectorizer,
+  ]
 }
