@@ -82,7 +82,8 @@ import Testing
   /// A sum that no float64 rounds to zero or beyond has the right root, at the ends of the range too.
   @Test func rootsOverTheWholeRange() throws {
     for value in [1e-38, 1e-20, 0.3, 7, 1e20, 3e38] as [Float] {
-      for p in [3, 4, 7] as [Int64] {
+      let orders: [Int64] = value > 0.1 && value < 10 ? [3, 101] : [3, 4, 7]
+      for p in orders {
         let y = try run("LpPool", [value], [1, 1, 1], .float32, [ints("kernel_shape", [1]), Attribute("p", .int(p))])[0].floats[0]
         #expect(abs(y / value - 1) < 1e-6, "\(value), \(p)")
       }

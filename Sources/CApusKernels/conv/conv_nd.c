@@ -82,11 +82,34 @@ static apusk_phase_axis phase_axis(const apusk_conv_geometry *g, int32_t a, int6
   return phase;
 }
 
+// The sum of floor((a * i + b) / m) over i < n, modulo 2^64; n and m below 2^31, a and b below 2^62. What is left after whole
+// multiples of m counts lattice points under a line, which are counted along the other axis instead, as in Euclid's algorithm.
+static uint64_t floor_sum(uint64_t n, uint64_t m, uint64_t a, uint64_t b) {
+  uint64_t sum = 0;
+  for (;;) {
+    if (n == 0) return sum;
+    sum += n * (n - 1) / 2 * (a / m) + n * (b / m);
+    a %= m;
+    b %= m;
+    uint64_t last = a * n + b;
+    if (last < m) return sum;
+    n = last / m;
+    b = last % m;
+    uint64_t swapped = a;
+    a = m;
+    m = swapped;
+  }
+}
+
+// Taps of all residues below `residue`: those t for which (t * dilation - pad) modulo stride is below it.
 static int64_t taps_before(const apusk_conv_geometry *g, int32_t a, int64_t residue) {
-  if (!g->transposed) return residue * g->axis[a].kernel;
-  int64_t taps = 0;
-  for (int64_t r = 0; r < residue; r++) taps += phase_axis(g, a, r).taps;
-  return taps;
+  const apusk_conv_axis *axis = &g->axis[a];
+  if (!g->transposed) return residue * axis->kernel;
+  uint64_t n = (uint64_t)axis->kernel, stride = (uint64_t)axis->stride, dilation = (uint64_t)axis->dilation;
+  // x modulo stride is below r where floor(x / stride) - floor((x - r) / stride) is 1. Multiples of stride keep both positive.
+  int64_t below = axis->pad + residue;
+  uint64_t start = (uint64_t)(apusk_divide_up(below, axis->stride) * axis->stride - below);
+  return (int64_t)(floor_sum(n, stride, dilation, start + (uint64_t)residue) - floor_sum(n, stride, dilation, start));
 }
 
 apusk_conv_phases apusk_conv_phases_of(const apusk_conv_geometry *g) {

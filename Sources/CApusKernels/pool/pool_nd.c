@@ -19,23 +19,21 @@ static int64_t pixels_of(const apusk_pool_nd_args *args) {
 double apusk_pool_root(double sum, int32_t p) {
   if (p == 1 || !(sum > 0) || sum > 1.7976931348623157e308) return sum;
   if (p == 2) return __builtin_sqrt(sum);
-  // A first guess with the exponent divided by p, from below; Newton's first step then leads above the root, from where the
-  // others descend to it.
-  uint64_t bits;
-  memcpy(&bits, &sum, sizeof bits);
-  int64_t exponent = (int64_t)(bits >> 52) - 1023;
-  int64_t part = exponent >= 0 ? exponent / p : -((-exponent + p - 1) / p);
-  bits = (uint64_t)(part + 1023) << 52;
-  double root, before;
-  memcpy(&root, &bits, sizeof root);
-  before = root;
-  for (int i = 0; i < 200; i++) {
-    double next = ((p - 1) * root + sum / apusk_pool_power(root, p - 1)) / p;
-    if (i > 0 && !(next < root)) break;
-    before = root;
-    root = next;
+  // The bits of positive numbers ascend with them: bisection finds the largest one whose power is not above the sum.
+  uint64_t low = 0, high = UINT64_C(0x7ff0000000000000);
+  while (high - low > 1) {
+    uint64_t middle = low + (high - low) / 2;
+    double root;
+    memcpy(&root, &middle, sizeof root);
+    if (apusk_pool_power(root, p) <= sum) {
+      low = middle;
+    } else {
+      high = middle;
+    }
   }
-  return root > 0 ? root : before;
+  double root;
+  memcpy(&root, &low, sizeof root);
+  return root;
 }
 
 #define ELEMENT float
