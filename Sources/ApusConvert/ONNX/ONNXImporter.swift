@@ -24,6 +24,8 @@ public struct ONNXImporter {
     public var optimization: Optimization = .none
     /// Tensors up to this size are read into the definition; `ImportedModel.data` reads larger ones.
     public var inlineBytes = 1 << 20
+    /// Inlining functions can multiply a small file's nodes beyond all bounds.
+    public var maximumNodes = 500_000
 
     public init() {}
   }
@@ -68,7 +70,7 @@ public struct ONNXImporter {
   static func survey(
     _ proto: ONNXModelProto, folder: ModelFolder?, _ options: Options
   ) throws(ApusError) -> (model: ImportedModel, problems: [ImportProblem]) {
-    let builder = ModelBuilder(registry: options.registry, inlineBytes: options.inlineBytes)
+    let builder = ModelBuilder(options)
     let importer = try ModelImport(proto, builder, folder: folder)
     try importer.fixShapes(options.fixedShapes, of: proto.graph)
     try importer.run(proto.graph)

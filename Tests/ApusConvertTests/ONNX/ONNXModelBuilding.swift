@@ -161,9 +161,9 @@ enum ONNXModel {
 
   /// What the importer makes of a message.
   static func imported(
-    _ model: ONNXModelProto, folder: ModelFolder? = nil, _ options: ONNXImporter.Options = ONNXImporter.Options()
+    _ model: ONNXModelProto, _ options: ONNXImporter.Options = ONNXImporter.Options()
   ) throws(ApusError) -> ModelDefinition {
-    try ONNXImporter.survey(model, folder: folder, options).model.definition
+    try ONNXImporter.survey(model, folder: nil, options).model.definition
   }
 
   /// The nodes of the main graph after import, one a line.

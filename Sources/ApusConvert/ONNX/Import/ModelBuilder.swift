@@ -16,19 +16,20 @@ final class ModelBuilder {
   var symbols = SymbolTable()
   private(set) var problems: [ImportProblem] = []
   private(set) var inference: [TypeInference] = []
-  private var usedNames: [Set<Name>] = []
+  /// By graph and name: how many values it has been given to, with numbers behind it.
+  private var usedNames: [[Name: Int]] = []
   private var captured: [[ValueReference: ValueID]] = []
   /// By graph and value: whether an input, a constant, a capture or a node gives it its contents.
   private var written: [[Bool]] = []
   private let inlineBytes: Int
 
-  /// Inlining functions can multiply a small file's nodes beyond all bounds.
-  static let maximumNodes = 2_000_000
+  private let maximumNodes: Int
   private var nodeCount = 0
 
-  init(registry: OperatorRegistry, inlineBytes: Int) {
-    self.registry = registry
-    self.inlineBytes = inlineBytes
+  init(_ options: ONNXImporter.Options) {
+    registry = options.registry
+    inlineBytes = options.inlineBytes
+    maximumNodes = options.maximumNodes
   }
 
   // MARK: Graphs and values
@@ -49,7 +50,7 @@ final class ModelBuilder {
     }
     definition.graphs.append(Graph(name: name, parent: parent))
     inference.append(try TypeInference(of: Graph(), tensors: []) { _ throws(ApusError) in nil })
-    usedNames.append([])
+    usedNames.append([:])
     captured.append([:])
     written.append([])
     return GraphID(definition.graphs.count - 1)
@@ -70,12 +71,18 @@ final class ModelBuilder {
   }
 
   private func uniqueName(_ name: Name, in graph: GraphID) -> Name {
-    if usedNames[Int(graph)].insert(name).inserted { return name }
-    var number = 2
+    guard usedNames[Int(graph)][name] != nil else {
+      usedNames[Int(graph)][name] = 1
+      return name
+    }
     while true {
+      // The number goes on where the last one of this name stopped.
+      let number = (usedNames[Int(graph)][name] ?? 1) + 1
+      usedNames[Int(graph)][name] = number
       let candidate = Name(bytes: name.bytes + Array("_\(number)".utf8))
-      if usedNames[Int(graph)].insert(candidate).inserted { return candidate }
-      number += 1
+      guard usedNames[Int(graph)][candidate] == nil else { continue }
+      usedNames[Int(graph)][candidate] = 1
+      return candidate
     }
   }
 
@@ -185,10 +192,10 @@ final class ModelBuilder {
   /// Adds a node whose operator is known or not, and infers the types of its outputs. What is wrong with it becomes a problem.
   func addNode(_ node: Node, to graph: GraphID) throws(ApusError) {
     nodeCount += 1
-    guard nodeCount <= ModelBuilder.maximumNodes else {
+    guard nodeCount <= maximumNodes else {
       throw ApusError(
         .limitExceeded, "the model has too many nodes once its functions are inlined", operatorName: node.label,
-        expected: "at most \(ModelBuilder.maximumNodes)")
+        expected: "at most \(maximumNodes)")
     }
     var node = node
     while node.inputs.last == .absent { node.inputs.removeLast() }
