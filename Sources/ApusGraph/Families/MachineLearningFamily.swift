@@ -1,3 +1,7 @@
 extension OperatorRegistry {
-  static let machineLearning: [OperatorSchema] = []
+  static let machineLearning: [OperatorSchema] = [
+    .arrayFeatureExtractor, .binarizer, .featureVectorizer, .imputer, .labelEncoder, .linearClassifier, .linearRegressor,
+    .normalizer, .oneHotEncoder, .scaler, .svmClassifier, .svmRegressor, .treeEnsemble, .treeEnsembleClassifier,
+    .treeEnsembleRegressor,
+  ]
 }

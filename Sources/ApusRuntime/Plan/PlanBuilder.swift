@@ -158,8 +158,9 @@ final class PlanBuilder {
 
   func packed(_ request: PackedRequest) -> BufferID { addBuffer(.packed(request), byteCount: request.byteCount) }
 
-  func table(_ numbers: [Int64]) -> BufferID {
-    addBuffer(.table(numbers.withUnsafeBytes { Array($0) }), byteCount: 8 * numbers.count)
+  func table<Element: BitwiseCopyable>(_ elements: [Element]) -> BufferID {
+    let bytes = elements.withUnsafeBytes { Array($0) }
+    return addBuffer(.table(bytes), byteCount: bytes.count)
   }
 
   /// Adds a value of the builder's own, which the current node reads or writes.

@@ -19,6 +19,7 @@
 #include "apusk_level.h"
 #include "apusk_linalg.h"
 #include "apusk_loss.h"
+#include "apusk_machine_learning.h"
 #include "apusk_math.h"
 #include "apusk_movement.h"
 #include "apusk_normalization.h"
