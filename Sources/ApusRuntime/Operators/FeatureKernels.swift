@@ -25,7 +25,9 @@ extension PlanBuilder {
     let value = try result(node.output(0), as: type)
     let target = try output(value)
     let made = base
-    try emit(plan, [source, target] + vectors) { pointers in
+    var touched: [BufferID?] = [source, target]
+    for vector in vectors { touched.append(vector) }
+    try emit(plan, touched) { pointers in
       var arguments = made
       arguments.input = UnsafeRawPointer(pointers[source])
       arguments.output = pointers[target]

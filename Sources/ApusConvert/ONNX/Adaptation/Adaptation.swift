@@ -27,6 +27,9 @@ final class Adaptation {
         if node.operatorName != operatorName { break }
       }
     }
+    if node.domain == .machineLearning, let change = MachineLearningForms.table[OperatorKey(node.domain, node.operatorName)] {
+      try change(self)
+    }
     if builder.registry.schemas(domain: node.domain, name: node.operatorName).isEmpty,
       let lowering = Lowering.table[OperatorKey(node.domain, node.operatorName)]
     {
@@ -187,7 +190,7 @@ final class Adaptation {
     return try emit("CastLike", [float, value])
   }
 
-  private func constant(_ tensor: TensorID) -> ValueID {
+  func constant(_ tensor: TensorID) -> ValueID {
     let value = builder.addValue(.empty, nil, in: graph)
     builder.setConstant(tensor, of: value)
     return value.id
@@ -199,20 +202,22 @@ final class Adaptation {
   /// Adds a node of the newest operator set before this one. Returns its first output.
   @discardableResult
   func emit(
-    _ operatorName: Name, _ inputs: [ValueID], _ attributes: [Attribute] = [], outputs: [ValueID]? = nil
+    _ operatorName: Name, _ inputs: [ValueID], _ attributes: [Attribute] = [], outputs: [ValueID]? = nil,
+    domain: Name = .onnx
   ) throws(ApusError) -> ValueID {
     let outputs = outputs ?? [temporary()]
-    try emit(standard(operatorName, inputs, attributes, outputs: outputs))
+    try emit(newest(operatorName, inputs, attributes, outputs: outputs, domain: domain))
     return outputs[0]
   }
 
   private func emit(_ node: Node) throws(ApusError) { try Adaptation(node, in: graph, builder).run() }
 
-  private func standard(
-    _ operatorName: Name, _ inputs: [ValueID], _ attributes: [Attribute], outputs: [ValueID]
+  private func newest(
+    _ operatorName: Name, _ inputs: [ValueID], _ attributes: [Attribute], outputs: [ValueID], domain: Name
   ) -> Node {
     Node(
-      name: node.name.isEmpty ? node.name : Name(node.name.string + "/" + operatorName.string), operatorName: operatorName,
+      name: node.name.isEmpty ? node.name : Name(node.name.string + "/" + operatorName.string), domain: domain,
+      operatorName: operatorName,
       sinceVersion: ONNXImporter.newestOperatorSet, inputs: inputs, outputs: outputs, attributes: attributes)
   }
 
@@ -228,11 +233,14 @@ final class Adaptation {
   }
 
   /// Adds a node behind this one that makes output `index` from what the node writes there from now on.
-  func follow(output index: Int, _ operatorName: Name, _ attributes: [Attribute] = [], inputs: (ValueID) -> [ValueID]) {
+  func follow(
+    output index: Int, _ operatorName: Name, _ attributes: [Attribute] = [], domain: Name = .onnx,
+    inputs: (ValueID) -> [ValueID]
+  ) {
     let target = node.outputs[index]
     let source = temporary()
     node.outputs[index] = source
-    following.insert(standard(operatorName, inputs(source), attributes, outputs: [target]), at: 0)
+    following.insert(newest(operatorName, inputs(source), attributes, outputs: [target], domain: domain), at: 0)
   }
 }
 

@@ -6,10 +6,12 @@ enum Lowering {
 
   static let table: [OperatorKey: Change] = {
     var table: [OperatorKey: Change] = [:]
-    for (name, change) in microsoft + quantized + convolutions { table[OperatorKey("com.microsoft", name)] = change }
+    for (name, change) in microsoft + quantized + convolutions + normalizations {
+      table[OperatorKey("com.microsoft", name)] = change
+    }
     table[OperatorKey("ai.onnx.preview", "FlexAttention")] = flexAttention
     // ONNX Runtime's operators in ONNX's own domain.
-    for (name, change) in misplaced { table[OperatorKey(.onnx, name)] = change }
+    for (name, change) in misplaced + normalizations { table[OperatorKey(.onnx, name)] = change }
     return table
   }()
 
