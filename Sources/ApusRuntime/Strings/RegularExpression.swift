@@ -22,6 +22,7 @@ struct RegularExpression {
   }
 
   private var program: [Instruction] = []
+  private var visits = 0
 
   /// - Throws: `invalid_attribute` for a pattern that is no regular expression, or too large.
   init(_ pattern: [UInt8]) throws(ApusError) {
@@ -38,6 +39,11 @@ struct RegularExpression {
   }
 
   private mutating func append(_ node: RegularExpressionNode) throws(ApusError) {
+    // Nodes that read nothing leave no instruction, but may be repeated as often.
+    visits += 1
+    guard visits <= 4 * RegularExpression.maximumStates else {
+      throw RegularExpressionParser.error("the pattern is too large", at: 0)
+    }
     switch node {
     case .set(let set): try add(.read(set))
     case .assertion(let assertion): try add(.check(assertion))
