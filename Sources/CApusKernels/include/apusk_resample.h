@@ -43,13 +43,14 @@ typedef struct apusk_resize_axis {
 } apusk_resize_axis;
 
 // An input element that an output element is made of. A negative index: the output lies outside of the input, and is the
-// extrapolation value.
+// extrapolation value. A tap without weight names an element that has some.
 typedef struct apusk_resize_tap {
-  int64_t index;
   double weight;
+  float single;  // the weight, rounded
+  int32_t index;
 } apusk_resize_tap;
 
-// Taps of each output element; 0 where scale or sizes make no sense.
+// Taps of each output element; 0 where scale or sizes make no sense, or the input is 2^31 elements long or more.
 int64_t apusk_resize_tap_count(const apusk_resize_axis *axis);
 // The taps of each output element in turn, [output_size, tap_count].
 void apusk_resize_fill_taps(const apusk_resize_axis *axis, apusk_resize_tap *taps);

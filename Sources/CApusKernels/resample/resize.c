@@ -12,6 +12,7 @@
 #define NAME resize_f64
 #define ELEMENT double
 #define SUM double
+#define WEIGHT weight
 #define TO_ELEMENT(x) (x)
 #define IS_SAME 1
 #include "resize_rows.h"
@@ -20,6 +21,7 @@
 #define NAME resize_i32
 #define ELEMENT int32_t
 #define SUM double
+#define WEIGHT weight
 #define TO_ELEMENT(x) ((x) >= 0x1p31 ? INT32_MAX : (x) > -0x1p31 ? (int32_t)rint(x) : INT32_MIN)
 #define IS_SAME 0
 #include "resize_rows.h"
@@ -27,6 +29,7 @@
 #define NAME resize_i64
 #define ELEMENT int64_t
 #define SUM double
+#define WEIGHT weight
 #define TO_ELEMENT(x) ((x) >= 0x1p63 ? INT64_MAX : (x) > -0x1p63 ? (int64_t)rint(x) : INT64_MIN)
 #define IS_SAME 0
 #include "resize_rows.h"

@@ -1,10 +1,13 @@
 // Template: Resize of elements of type ELEMENT with sums of type SUM. NAME is the kernel's name, TO_ELEMENT(x) rounds a sum to an
-// element, IS_SAME is 1 where ELEMENT is SUM: then rows are read and written where they lie.
+// element, WEIGHT the tap's weight in that type, IS_SAME is 1 where ELEMENT is SUM: then rows are read and written where they lie.
 
 #define CONCATENATE2(a, b) a##b
 #define CONCATENATE(a, b) CONCATENATE2(a, b)
 #define ADD_ROW CONCATENATE(NAME, _add_row)
 #define BLEND_COLUMNS CONCATENATE(NAME, _blend_columns)
+#define BLEND_PIXELS CONCATENATE(NAME, _blend_pixels)
+#define BLEND_PAIRS CONCATENATE(NAME, _blend_pairs)
+#define BLEND_SINGLES CONCATENATE(NAME, _blend_singles)
 #define BLEND_ROWS CONCATENATE(NAME, _blend_rows)
 #define STORE CONCATENATE(NAME, _store)
 
@@ -26,35 +29,71 @@ static inline int BLEND_ROWS(const apusk_resize_args *args, const ELEMENT *input
   for (int32_t k = 0; k < args->row_tap_count; k++) {
     // An element without weight does not count, be it infinite.
     if (taps[k].weight == 0) continue;
-    ADD_ROW(sums, input + taps[k].index * row, (SUM)taps[k].weight, row, is_first);
+    ADD_ROW(sums, input + taps[k].index * row, taps[k].WEIGHT, row, is_first);
     is_first = 0;
   }
   if (is_first) memset(sums, 0, (size_t)row * sizeof(SUM));
   return 1;
 }
 
-static inline void BLEND_COLUMNS(const apusk_resize_args *args, const SUM *restrict row, SUM *restrict output) {
-  int64_t inner = args->inner;
+// Sums of one output row with pixels of `inner` elements, which the callers below make a constant where it is small.
+static inline __attribute__((always_inline)) void BLEND_PIXELS(
+    const apusk_resize_args *args, const SUM *restrict row, SUM *restrict output, int64_t inner) {
   int32_t count = args->column_tap_count;
   const apusk_resize_tap *taps = args->column_taps;
-  for (int64_t x = 0; x < args->output_width; x++, taps += count) {
-    SUM *target = output + x * inner;
+  for (int64_t x = 0; x < args->output_width; x++, taps += count, output += inner) {
     if (taps->index < 0) {
-      for (int64_t i = 0; i < inner; i++) target[i] = (SUM)args->extrapolation;
-    } else if (inner == 1 && count == 2) {
-      SUM sum = 0;
-      if (taps[0].weight != 0) sum = (SUM)taps[0].weight * row[taps[0].index];
-      if (taps[1].weight != 0) sum += (SUM)taps[1].weight * row[taps[1].index];
-      target[0] = sum;
-    } else {
-      for (int64_t i = 0; i < inner; i++) target[i] = 0;
-      for (int32_t k = 0; k < count; k++) {
-        SUM weight = (SUM)taps[k].weight;
-        const SUM *source = row + taps[k].index * inner;
-        if (weight == 0) continue;
-        for (int64_t i = 0; i < inner; i++) target[i] += weight * source[i];
-      }
+      for (int64_t i = 0; i < inner; i++) output[i] = (SUM)args->extrapolation;
+      continue;
     }
+    const SUM *first = row + taps[0].index * inner;
+    for (int64_t i = 0; i < inner; i++) output[i] = taps[0].WEIGHT * first[i];
+    for (int32_t k = 1; k < count; k++) {
+      const SUM *source = row + taps[k].index * inner;
+      SUM weight = taps[k].WEIGHT;
+      for (int64_t i = 0; i < inner; i++) output[i] += weight * source[i];
+    }
+  }
+}
+
+// The plain image: one element a pixel, two taps. Vectors would have to be gathered, which takes longer than single loads.
+static inline void BLEND_PAIRS(const apusk_resize_args *args, const SUM *restrict row, SUM *restrict output) {
+  const apusk_resize_tap *taps = args->column_taps;
+#pragma clang loop vectorize(disable)
+  for (int64_t x = 0; x < args->output_width; x++, taps += 2) {
+    output[x] = taps[0].index < 0
+        ? (SUM)args->extrapolation
+        : taps[0].WEIGHT * row[taps[0].index] + taps[1].WEIGHT * row[taps[1].index];
+  }
+}
+
+static inline __attribute__((always_inline)) void BLEND_SINGLES(
+    const apusk_resize_args *args, const SUM *restrict row, SUM *restrict output) {
+  int32_t count = args->column_tap_count;
+  const apusk_resize_tap *taps = args->column_taps;
+#pragma clang loop vectorize(disable)
+  for (int64_t x = 0; x < args->output_width; x++, taps += count) {
+    SUM sum = (SUM)args->extrapolation;
+    if (taps[0].index >= 0) {
+      sum = taps[0].WEIGHT * row[taps[0].index];
+      for (int32_t k = 1; k < count; k++) sum += taps[k].WEIGHT * row[taps[k].index];
+    }
+    output[x] = sum;
+  }
+}
+
+static inline void BLEND_COLUMNS(const apusk_resize_args *args, const SUM *restrict row, SUM *restrict output) {
+  switch (args->inner) {
+    case 1:
+      if (args->column_tap_count == 2) {
+        BLEND_PAIRS(args, row, output);
+      } else {
+        BLEND_SINGLES(args, row, output);
+      }
+      break;
+    case 3: BLEND_PIXELS(args, row, output, 3); break;
+    case 4: BLEND_PIXELS(args, row, output, 4); break;
+    default: BLEND_PIXELS(args, row, output, args->inner); break;
   }
 }
 
@@ -104,11 +143,15 @@ static int32_t NAME(const void *args_, int64_t begin, int64_t end, apusp_worker 
 #undef STORE
 #undef BLEND_ROWS
 #undef BLEND_COLUMNS
+#undef BLEND_PIXELS
+#undef BLEND_PAIRS
+#undef BLEND_SINGLES
 #undef ADD_ROW
 #undef CONCATENATE
 #undef CONCATENATE2
 #undef NAME
 #undef ELEMENT
 #undef SUM
+#undef WEIGHT
 #undef TO_ELEMENT
 #undef IS_SAME

@@ -65,7 +65,7 @@ static double half_width(const apusk_resize_axis *axis) {
 }
 
 int64_t apusk_resize_tap_count(const apusk_resize_axis *axis) {
-  if (!(axis->scale > 0) || !(axis->scale < 0x1p62) || axis->input_size < 1) return 0;
+  if (!(axis->scale > 0) || !(axis->scale < 0x1p62) || axis->input_size < 1 || axis->input_size > INT32_MAX) return 0;
   double half = half_width(axis);
   // Taps beyond the axis' ends have the ends' elements; a filter much wider than any axis is a mistake.
   return half > 0x1p30 ? 0 : 2 * (int64_t)half;
@@ -89,21 +89,27 @@ void apusk_resize_fill_taps(const apusk_resize_axis *axis, apusk_resize_tap *tap
   for (int64_t i = 0; i < axis->output_size; i++, taps += count) {
     double x = coordinate(axis, i), sum = 0;
     if (is_outside(axis, x)) {
-      for (int64_t k = 0; k < count; k++) taps[k] = (apusk_resize_tap){-1, 0};
+      for (int64_t k = 0; k < count; k++) taps[k] = (apusk_resize_tap){.index = -1};
       continue;
     }
     // The whole taps around x; where x is whole itself, it is the last of the first half.
     double first = ceil(x) - (double)(count / 2);
+    int32_t heavy = 0;  // an element with weight
     for (int64_t k = 0; k < count; k++) {
       double at = first + (double)k, distance = (x - at) * stretch;
       double weight = axis->mode == APUSK_RESIZE_CUBIC ? cubic(distance, axis->cubic_a) : linear(distance);
       if (axis->exclude_outside && !(at >= 0 && at < (double)axis->input_size)) weight = 0;
-      taps[k] = (apusk_resize_tap){held(at, axis->input_size), weight};
+      taps[k] = (apusk_resize_tap){.weight = weight, .index = (int32_t)held(at, axis->input_size)};
+      if (weight != 0) heavy = taps[k].index;
       sum += weight;
     }
     // Weights of the plain filters add up to one by themselves.
-    if ((axis->antialias || axis->exclude_outside) && sum != 0) {
-      for (int64_t k = 0; k < count; k++) taps[k].weight /= sum;
+    bool is_scaled = (axis->antialias || axis->exclude_outside) && sum != 0;
+    for (int64_t k = 0; k < count; k++) {
+      if (is_scaled) taps[k].weight /= sum;
+      taps[k].single = (float)taps[k].weight;
+      // What does not count must not spoil the sum, be it NaN.
+      if (taps[k].weight == 0) taps[k].index = heavy;
     }
   }
 }
