@@ -33,7 +33,7 @@ final class Adaptation {
     if builder.registry.schemas(domain: node.domain, name: node.operatorName).isEmpty,
       let lowering = Lowering.table[OperatorKey(node.domain, node.operatorName)]
     {
-      try lowering(self)
+      try lowering.apply(self)
     }
     node.sinceVersion = version(of: node.domain, node.operatorName)
     try builder.addNode(node, to: graph)

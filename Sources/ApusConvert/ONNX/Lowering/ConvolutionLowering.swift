@@ -3,11 +3,11 @@ import ApusGraph
 // ONNX Runtime's convolutions with fused tails, and convolutions and pooling with channels last.
 
 extension Lowering {
-  static let convolutions: [(Name, Change)] = [
-    ("FusedConv", { node throws(ApusError) in try fusedConvolution(node, isChannelsLast: false) }),
-    ("NhwcConv", { node throws(ApusError) in try fusedConvolution(node, isChannelsLast: true) }),
-    ("NhwcFusedConv", { node throws(ApusError) in try fusedConvolution(node, isChannelsLast: true) }),
-    ("NhwcMaxPool", { node throws(ApusError) in try maxPool(node) }),
+  static let convolutions: [Rule] = [
+    Rule("FusedConv", { node throws(ApusError) in try fusedConvolution(node, isChannelsLast: false) }),
+    Rule("NhwcConv", { node throws(ApusError) in try fusedConvolution(node, isChannelsLast: true) }),
+    Rule("NhwcFusedConv", { node throws(ApusError) in try fusedConvolution(node, isChannelsLast: true) }),
+    Rule("NhwcMaxPool", { node throws(ApusError) in try maxPool(node) }),
   ]
 
   // MARK: Channels

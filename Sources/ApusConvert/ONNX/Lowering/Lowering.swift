@@ -4,20 +4,29 @@ import ApusGraph
 enum Lowering {
   typealias Change = @Sendable (Adaptation) throws(ApusError) -> Void
 
-  static let table: [OperatorKey: Change] = {
-    var table: [OperatorKey: Change] = [:]
-    for (name, change) in microsoft + quantized + convolutions + normalizations {
-      table[OperatorKey("com.microsoft", name)] = change
+  /// How an operator is taken apart. (A structure: Swift 6.3 crashes on tuples and dictionaries of functions with typed throws.)
+  struct Rule: Sendable {
+    let name: Name
+    let apply: Change
+
+    init(_ name: Name, _ apply: @escaping Change) {
+      self.name = name
+      self.apply = apply
     }
-    for (name, change) in preview { table[OperatorKey("ai.onnx.preview", name)] = change }
+  }
+
+  static let table: [OperatorKey: Rule] = {
+    var table: [OperatorKey: Rule] = [:]
+    for rule in microsoft + quantized + convolutions + normalizations { table[OperatorKey("com.microsoft", rule.name)] = rule }
+    for rule in preview { table[OperatorKey("ai.onnx.preview", rule.name)] = rule }
     // ONNX Runtime's operators in ONNX's own domain.
-    for (name, change) in misplaced + normalizations { table[OperatorKey(.onnx, name)] = change }
+    for rule in misplaced + normalizations { table[OperatorKey(.onnx, rule.name)] = rule }
     return table
   }()
 
-  private static let microsoft: [(Name, Change)] = []
-  private static let preview: [(Name, Change)] = [
-    ("FlexAttention", { node throws(ApusError) in try flexAttention(node) })
+  private static let microsoft: [Rule] = []
+  private static let preview: [Rule] = [
+    Rule("FlexAttention", { node throws(ApusError) in try flexAttention(node) })
   ]
-  private static let misplaced: [(Name, Change)] = []
+  private static let misplaced: [Rule] = []
 }

@@ -4,11 +4,11 @@ import ApusGraph
 // normalization of it.
 
 extension Lowering {
-  static let normalizations: [(Name, Change)] = [
-    ("EmbedLayerNormalization", { node throws(ApusError) in try embedding(node) }),
-    ("SimplifiedLayerNormalization", { node throws(ApusError) in try simplified(node) }),
-    ("SkipLayerNormalization", { node throws(ApusError) in try skip(node) }),
-    ("SkipSimplifiedLayerNormalization", { node throws(ApusError) in try skipSimplified(node) }),
+  static let normalizations: [Rule] = [
+    Rule("EmbedLayerNormalization", { node throws(ApusError) in try embedding(node) }),
+    Rule("SimplifiedLayerNormalization", { node throws(ApusError) in try simplified(node) }),
+    Rule("SkipLayerNormalization", { node throws(ApusError) in try skip(node) }),
+    Rule("SkipSimplifiedLayerNormalization", { node throws(ApusError) in try skipSimplified(node) }),
   ]
 
   /// `input + skip + bias`; also the node's output 3, where somebody reads it.

@@ -4,18 +4,18 @@ import ApusGraph
 // DequantizeLinear and QuantizeLinear. One of a tensor without a zero point has 0.
 
 extension Lowering {
-  static let quantized: [(Name, Change)] = [
-    ("QLinearAdd", { node throws(ApusError) in try binary(node, "Add") }),
-    ("QLinearMul", { node throws(ApusError) in try binary(node, "Mul") }),
-    ("QLinearSigmoid", { node throws(ApusError) in try unary(node, "Sigmoid") }),
-    ("QLinearLeakyRelu", { node throws(ApusError) in try unary(node, "LeakyRelu") }),
-    ("QLinearSoftmax", { node throws(ApusError) in try softmax(node) }),
-    ("QLinearReduceMean", { node throws(ApusError) in try mean(node) }),
-    ("QLinearAveragePool", { node throws(ApusError) in try pool(node, "AveragePool") }),
-    ("QLinearGlobalAveragePool", { node throws(ApusError) in try pool(node, "GlobalAveragePool") }),
-    ("QLinearWhere", { node throws(ApusError) in try select(node) }),
-    ("QLinearConcat", { node throws(ApusError) in try concat(node) }),
-    ("QLinearConv", { node throws(ApusError) in try convolution(node) }),
+  static let quantized: [Rule] = [
+    Rule("QLinearAdd", { node throws(ApusError) in try binary(node, "Add") }),
+    Rule("QLinearMul", { node throws(ApusError) in try binary(node, "Mul") }),
+    Rule("QLinearSigmoid", { node throws(ApusError) in try unary(node, "Sigmoid") }),
+    Rule("QLinearLeakyRelu", { node throws(ApusError) in try unary(node, "LeakyRelu") }),
+    Rule("QLinearSoftmax", { node throws(ApusError) in try softmax(node) }),
+    Rule("QLinearReduceMean", { node throws(ApusError) in try mean(node) }),
+    Rule("QLinearAveragePool", { node throws(ApusError) in try pool(node, "AveragePool") }),
+    Rule("QLinearGlobalAveragePool", { node throws(ApusError) in try pool(node, "GlobalAveragePool") }),
+    Rule("QLinearWhere", { node throws(ApusError) in try select(node) }),
+    Rule("QLinearConcat", { node throws(ApusError) in try concat(node) }),
+    Rule("QLinearConv", { node throws(ApusError) in try convolution(node) }),
   ]
 
   /// The real numbers of the tensor, scale and zero point at `index` and behind.
