@@ -91,7 +91,8 @@ import ApusRuntime
 
   @Test func reductionsTakeTheirAxesAtRunTimeAndEveryType() throws {
     let x = TestTensor([UInt8](arrayLiteral: 0, 1, 1, 1), [2, 2])
-    #expect(try run("ReduceMin", version: 20, [(x, .bool)], constants: [[1]])[0] == TestTensor([UInt8](arrayLiteral: 0, 1), [2, 1]))
+    let all = try run("ReduceMin", version: 20, [(x, .bool)], constants: [[1]])
+    #expect(all[0] == TestTensor([UInt8](arrayLiteral: 0, 1), [2, 1]))
     let empty = TestTensor([Int8](), [2, 0])
     #expect(try run("ReduceMax", version: 20, [(empty, .int8)], constants: [[-1]])[0].values(Int8.self) == [-128, -128])
     let wide = TestTensor([UInt32](arrayLiteral: 4_000_000_000, 5), [2])

@@ -7,7 +7,7 @@ import ApusRuntime
 /// Operators of the extras: ai.onnx.ml and the optimizers of ai.onnx.preview.training, with results that can be told by hand.
 @Suite struct LearnedModelTests {
   private func run(
-    _ name: Name, _ domain: Name = .machineLearning, version: Int32 = 1, _ inputs: [(TestTensor, ElementType)],
+    _ name: Name, domain: Name = .machineLearning, version: Int32 = 1, _ inputs: [(TestTensor, ElementType)],
     outputs: Int = 1, _ attributes: [Attribute]
   ) throws -> [TestTensor] {
     var builder = ModelBuilder()
@@ -44,7 +44,9 @@ import ApusRuntime
     #expect(result[0] == TestTensor([Float](arrayLiteral: 1, 2, 4, 1, 2), [5, 1]))
     let shifted = try run(
       "TreeEnsembleRegressor", version: 3, [(rows, .float32)],
-      tree { $0["base_values"] = .floats([0.5]); $0["aggregate_function"] = .string("MIN") })
+      tree {
+        $0["base_values"] = .floats([0.5]); $0["aggregate_function"] = .string("MIN")
+      })
     #expect(shifted[0].floats == [1.5, 2.5, 4.5, 1.5, 2.5])
   }
 
@@ -89,7 +91,10 @@ import ApusRuntime
     let x = TestTensor([Int64](arrayLiteral: 1, 2, 3, -4), [2, 2])
     let sums = try run(
       "LinearRegressor", [(x, .int64)],
-      [Attribute("coefficients", .floats([1, 0.5, 0, -1])), Attribute("intercepts", .floats([10, 20])), Attribute("targets", .int(2))])
+      [
+        Attribute("coefficients", .floats([1, 0.5, 0, -1])), Attribute("intercepts", .floats([10, 20])),
+        Attribute("targets", .int(2)),
+      ])
     #expect(sums[0] == TestTensor([Float](arrayLiteral: 12, 18, 11, 24), [2, 2]))
     let classes = try run(
       "LinearClassifier", [(x, .int64)], outputs: 2,
@@ -154,7 +159,7 @@ import ApusRuntime
   @Test func momentumLooksAhead() throws {
     func tensor(_ value: Float, _ shape: [Int] = [1]) -> (TestTensor, ElementType) { (TestTensor([value], shape), .float32) }
     let result = try run(
-      "Momentum", .previewTraining,
+      "Momentum", domain: .previewTraining,
       [tensor(0.5, []), (TestTensor([Int64](arrayLiteral: 1), []), .int64), tensor(4), tensor(2), tensor(1)], outputs: 2,
       [
         Attribute("alpha", .float(0.5)), Attribute("beta", .float(0.25)), Attribute("norm_coefficient", .float(0.5)),

@@ -1,7 +1,9 @@
 // Operators of ai.onnx.ml that make features. Those that only rename strings are lowered by the importer to LabelEncoder.
 
 /// How many rows and features a matrix, or a vector as one row, has.
-public func featureExtents(_ context: InferenceContext, _ index: Int) throws(ApusError) -> (rows: Dimension, features: Dimension)? {
+public func featureExtents(
+  _ context: InferenceContext, _ index: Int
+) throws(ApusError) -> (rows: Dimension, features: Dimension)? {
   guard let shape = context.shape(index) else { return nil }
   guard shape.rank == 1 || shape.rank == 2 else {
     throw context.error("wrong rank", input: index, expected: "rank 1 or 2", actual: shape.text(symbols: []))

@@ -75,7 +75,8 @@ extension OperatorSchema {
   public static let linearRegressor = regressor(
     "LinearRegressor",
     [
-      AttributeSchema("coefficients", .floats), AttributeSchema("intercepts", .floats), AttributeSchema("targets", default: .int(1)),
+      AttributeSchema("coefficients", .floats), AttributeSchema("intercepts", .floats),
+      AttributeSchema("targets", default: .int(1)),
     ]
   ) { $0.attributes.int("targets") ?? 1 }
 

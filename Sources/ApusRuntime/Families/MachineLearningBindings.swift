@@ -4,6 +4,6 @@ extension KernelBindings {
     .oneHotEncoder, .scaler, .svmClassifier, .svmRegressor, .treeEnsemble, .treeEnsembleClassifier, .treeEnsembleRegressor,
   ]
   static let machineLearningHosts: [HostBinding] = [
-    .labelEncoder,
+    .labelEncoder
   ]
 }

@@ -23,7 +23,8 @@ private struct SupportVectors {
     kernel = [APUSK_SVM_LINEAR, APUSK_SVM_POLY, APUSK_SVM_RBF, APUSK_SVM_SIGMOID][position]
     let parameters = node.attributes.floats("kernel_params") ?? []
     guard parameters.isEmpty || parameters.count == 3 else {
-      throw node.context.attributeError("kernel_params", expected: "gamma, coef0 and degree", actual: "\(parameters.count) numbers")
+      throw node.context.attributeError(
+        "kernel_params", expected: "gamma, coef0 and degree", actual: "\(parameters.count) numbers")
     }
     (gamma, coef0, degree) = parameters.isEmpty ? (0, 0, 0) : (parameters[0], parameters[1], parameters[2])
     guard !rho.isEmpty else { throw node.context.attributeError("rho", expected: "one number or more", actual: "none") }

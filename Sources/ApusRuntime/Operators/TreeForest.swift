@@ -201,7 +201,8 @@ extension TreeForest {
     if name == "BRANCH_GT" { return APUSK_TREE_GT }
     if name == "BRANCH_EQ" { return APUSK_TREE_EQ }
     if name == "BRANCH_NEQ" { return APUSK_TREE_NEQ }
-    throw node.context.attributeError("nodes_modes", expected: "LEAF or BRANCH_LEQ, _LT, _GTE, _GT, _EQ, _NEQ", actual: name.string)
+    throw node.context.attributeError(
+      "nodes_modes", expected: "LEAF or BRANCH_LEQ, _LT, _GTE, _GT, _EQ, _NEQ", actual: name.string)
   }
 }
 

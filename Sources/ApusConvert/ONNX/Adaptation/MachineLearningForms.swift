@@ -30,7 +30,7 @@ enum MachineLearningForms {
   /// Classes that are strings: numbers here, of which a LabelEncoder makes the strings.
   private static func classes(_ node: Adaptation, _ integers: Name) throws(ApusError) {
     guard let labels = strings(node, "classlabels_strings") else { return }
-    guard node.output(0) >= 0 else { throw ApusError(.invalidModel, "a required output is left out", operatorName: node.node.label) }
+    try node.requireInputs(1)
     // The only class of a model is told from 0, which stands for none.
     let numbers = labels.count == 1 ? [1] : places(labels.count)
     node.set(integers, .ints(numbers))
@@ -114,7 +114,9 @@ enum MachineLearningForms {
       if let defaultBytes { node.set("default_string", .string(names(defaultBytes, [1]).first ?? "_Unused")) }
       return
     }
-    guard let count = elementCount(values.dimensions), let width = values.elementType.byteWidth, bytes.count == count * width else {
+    guard let count = elementCount(values.dimensions), let width = values.elementType.byteWidth,
+      bytes.count == count * width
+    else {
       throw node.unsupported("values of this element type", expected: "numbers", actual: values.elementType.name.text)
     }
     if let defaultBytes, defaultBytes.count >= width {
