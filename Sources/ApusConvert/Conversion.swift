@@ -48,6 +48,10 @@ public struct Conversion: Sendable {
   public var codec: Codec = .auto
   /// Whether a checkpoint's test vectors go into the file.
   public var testVectors = true
+  /// Shapes of an ONNX model's inputs that the file is to have in place of the declared ones, by name.
+  public var fixedShapes: [Name: [Int]] = [:]
+  /// What is done to an ONNX model's graph.
+  public var optimization: Optimization = .safe
   /// A folder of test data (see `DataSet`) that goes into the file as its test vectors.
   public var embeddedData: String?
   /// Tolerances of those vectors.
@@ -94,7 +98,7 @@ public struct Conversion: Sendable {
       let file = try FileBytes(path: path)
       let hash = try Self.hash(file, progress)
       progress(.importing)
-      let (model, problems) = try ONNXImporter(path: path).survey()
+      let (model, problems) = try ONNXImporter(path: path, options: importOptions).survey()
       source = Source(
         path: path, byteCount: file.byteCount, hash: hash, model: model, problems: problems + Self.missingKernels(model, problems)
       )
@@ -106,6 +110,13 @@ public struct Conversion: Sendable {
     source.model.definition.metadata.producer = Self.producer
     source.model.definition.metadata.sourceHash = source.hash
     return source
+  }
+
+  private var importOptions: ONNXImporter.Options {
+    var options = ONNXImporter.Options()
+    options.fixedShapes = fixedShapes
+    options.optimization = optimization
+    return options
   }
 
   /// Nodes that the importer knows but the runtime can't run.

@@ -22,7 +22,7 @@ struct ShapeArgument: ExpressibleByArgument {
   /// - Throws: a usage error for a name that is given twice.
   static func byName(_ arguments: [ShapeArgument]) throws -> [Name: [Int]] {
     try Dictionary(arguments.map { ($0.name, $0.extents) }) { _, _ in
-      throw ValidationError("--shape is given twice for one input")
+      throw ValidationError("a shape is given twice for one input")
     }
   }
 }

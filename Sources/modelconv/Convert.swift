@@ -2,6 +2,7 @@ import ApusConvert
 import ArgumentParser
 
 extension Conversion.Codec: ExpressibleByArgument {}
+extension Optimization: ExpressibleByArgument {}
 
 struct Convert: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -18,6 +19,7 @@ struct Convert: ParsableCommand {
 
         modelconv convert model.onnx
         modelconv convert model.onnx -o model.apus --embed test_data_set_0
+        modelconv convert model.onnx --set-shape input=1,3,224,224
         modelconv convert lenet.safetensors
         modelconv convert lenet.safetensors -o model/lenet.apus --codec raw
         modelconv convert lenet.safetensors --json > report.json
@@ -34,6 +36,12 @@ struct Convert: ParsableCommand {
 
   @Option(help: "How segments are stored: auto, raw, zstd or zstd-planes.")
   var codec: Conversion.Codec = .auto
+
+  @Option(help: "A fixed shape for an input of an ONNX model, such as input=1,3,224,224; once an input.")
+  var setShape: [ShapeArgument] = []
+
+  @Option(help: "What is done to an ONNX model's graph: none, safe or all.")
+  var optimize: Optimization = .safe
 
   @Option(help: "A folder of stored inputs and outputs that become the file's test vectors.")
   var embed: String?
@@ -68,6 +76,8 @@ struct Convert: ParsableCommand {
     conversion.codec = codec
     conversion.testVectors = !noTestVectors
     conversion.embeddedData = embed
+    conversion.fixedShapes = try ShapeArgument.byName(setShape)
+    conversion.optimization = optimize
     conversion.tolerance = .init(absolute: absoluteTolerance, relative: relativeTolerance)
     func show(_ stage: Conversion.Stage) {
       switch stage {
