@@ -72,7 +72,8 @@ import Testing
     for folder in ["test_data_set_10", "test_data_set_2"] {
       try makeDirectory(scratch.file(folder))
       try ValueFile.write(value, as: tensor, to: scratch.file(folder + "/input_0.pb"))
-      try NpyArray(elementType: .float32, dimensions: [1], bytes: [0, 0, 128, 63]).write(path: scratch.file(folder + "/output_0.npy"))
+      try NpyArray(elementType: .float32, dimensions: [1], bytes: [0, 0, 128, 63]).write(
+        path: scratch.file(folder + "/output_0.npy"))
     }
     let sets = try DataSet.read(scratch.path, inputs: ports, outputs: ports)
     #expect(sets.map(\.name) == ["test_data_set_2", "test_data_set_10"])

@@ -14,8 +14,10 @@ extension ModelDefinition {
     var known = Set(outputs)
     for node in graphs[0].nodes {
       for id in node.outputs where id >= 0 && wanted(id) {
-        guard case .tensor? = graphs[0].values[Int(id)].type, known.insert(id).inserted else { continue }
-        outputs.append(id)
+        switch graphs[0].values[Int(id)].type {
+        case .tensor, nil: if known.insert(id).inserted { outputs.append(id) }
+        case .sequence, .optional, .map: break
+        }
       }
     }
     result.metadata.testVectors = []

@@ -13,9 +13,12 @@ struct SymbolTable {
     return extent
   }
 
+  /// Whether a dimension's name stands for no particular extent: PaddlePaddle's exporter calls all open ones "?".
+  static func saysNothing(_ name: Name) -> Bool { name.isEmpty || name == "?" }
+
   private mutating func dimension(_ name: Name) -> Dimension {
     if let extent = bound[name] { return .known(extent) }
-    return name.isEmpty ? .unknown : .symbol(id(of: name))
+    return SymbolTable.saysNothing(name) ? .unknown : .symbol(id(of: name))
   }
 
   mutating func id(of name: Name) -> SymbolID {
