@@ -132,4 +132,59 @@ import Testing
     ) { builder in [builder.constant([Int64.min], "k")] }
     #expect(result[0].bytes == [0, 0, 0, 0, 0, 0])
   }
+
+  /// A pooling leaves its result channels-last where it gets it so: what follows must give what it gives in the plain layout.
+  @Test(arguments: ["DepthToSpace", "SpaceToDepth", "Transpose", "Slice", "Pad", "Split", "Resize", "CenterCropPad"])
+  func movementKeepsElementsInBothLayouts(name: String) throws {
+    var random = SeededGenerator(seed: 5)
+    let shape = [2, 8, 4, 6]
+    let values = random.floats(Reference.count(shape))
+    func model(channelsLast: Bool) -> ModelDefinition {
+      var builder = ModelBuilder()
+      var x = builder.input("x", channelsLast ? [2, 4, 6, 8] : [2, 8, 4, 6])
+      if channelsLast {
+        // Moves nothing: the value lies channels-last alone.
+        x = builder.node("Transpose", version: 25, [x], [Attribute("perm", .ints([0, 3, 1, 2]))])[0]
+      }
+      var outputs: [ValueID]
+      switch name {
+      case "DepthToSpace":
+        outputs = builder.node(Name(name), version: 13, [x], [Attribute("blocksize", .int(2))])
+        outputs += builder.node(
+          Name(name), version: 13, [x], [Attribute("blocksize", .int(2)), Attribute("mode", .string("CRD"))])
+      case "SpaceToDepth": outputs = builder.node(Name(name), version: 13, [x], [Attribute("blocksize", .int(2))])
+      case "Transpose":
+        outputs = builder.node(Name(name), version: 25, [x], [Attribute("perm", .ints([0, 2, 3, 1]))])
+        outputs += builder.node(Name(name), version: 25, [x], [Attribute("perm", .ints([1, 0, 3, 2]))])
+      case "Slice":
+        outputs = builder.node(
+          Name(name), version: 13,
+          [x, builder.constant([1, 5] as [Int64]), builder.constant([7, 0] as [Int64]), builder.constant([1, 3] as [Int64]),
+            builder.constant([2, -2] as [Int64])])
+      case "Pad":
+        outputs = builder.node(
+          Name(name), version: 25, [x, builder.constant([0, 1, 2, 0, 0, 1, -1, 3] as [Int64])],
+          [Attribute("mode", .string("reflect"))])
+      case "Split":
+        outputs = builder.node(
+          Name(name), version: 18, [x], outputs: 3, [Attribute("axis", .int(1)), Attribute("num_outputs", .int(3))])
+      case "Resize":
+        outputs = []
+        for mode in ["nearest", "linear", "cubic"] as [Name] {
+          outputs += builder.node(
+            Name(name), version: 19, [x, .absent, .absent, builder.constant([2, 8, 7, 3] as [Int64])],
+            [Attribute("mode", .string(mode))])
+        }
+      default: outputs = builder.node(Name(name), version: 18, [x, builder.constant([2, 5, 7, 6] as [Int64])])
+      }
+      builder.definition.graphs[0].outputs = outputs
+      return builder.definition
+    }
+    var moved: [Float] = []
+    for index in Reference.indices([2, 4, 6, 8]) {
+      moved.append(values[Reference.offset([index[0], index[3], index[1], index[2]], shape)])
+    }
+    let plain = try runOnce(model(channelsLast: false), [TestTensor(values, shape)])
+    #expect(try runOnce(model(channelsLast: true), [TestTensor(moved, [2, 4, 6, 8])]) == plain)
+  }
 }

@@ -69,6 +69,17 @@ extension KernelBinding {
   static let transpose = KernelBinding("Transpose", native: .wholeBytes) { builder, node throws(ApusError) in
     let extents = try builder.extents(node.input(0))
     let order = try permutation(node.context, rank: extents.count)
+    if extents.count >= 3 {
+      // Between the two layouts a transposition moves nothing: the one's plain elements are the other's channels-last ones.
+      if order == Layout.channelsLastOrder(rank: extents.count),
+        try builder.presentLayout(node.input(0)) == .channelsLast
+      {
+        return builder.alias(node.output(0), to: try builder.input(node.input(0), .channelsLast))
+      }
+      if order == Layout.plainOrder(rank: extents.count) {
+        return builder.alias(node.output(0), .channelsLast, to: try builder.input(node.input(0)))
+      }
+    }
     let source = try builder.input(node.input(0))
     guard !extents.isEmpty else { return builder.alias(node.output(0), to: source) }
     try builder.emitTranspose(

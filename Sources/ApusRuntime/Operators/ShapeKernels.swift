@@ -145,27 +145,39 @@ extension KernelBinding {
   }
 
   /// Blocks of channels and blocks of space exchanged: a transposition of six axes.
+  /// - Parameter split: the extents of the six axes as they are stored in a layout, and their new order.
   private static func blocks(
-    _ name: Name, _ split: @escaping @Sendable (_ extents: [Int], _ block: Int, _ node: BoundNode) -> (extents: [Int], order: [Int])
+    _ name: Name,
+    _ split: @escaping @Sendable (_ extents: [Int], _ block: Int, _ layout: Layout, _ mode: Name?) -> (
+      extents: [Int], order: [Int]
+    )
   ) -> KernelBinding {
     KernelBinding(name, native: .wholeBytes) { builder, node throws(ApusError) in
-      let (extents, order) = split(try builder.extents(node.input(0)), node.attributes.int("blocksize") ?? 1, node)
-      let source = try builder.input(node.input(0))
+      let layout = try builder.presentLayout(node.input(0))
+      let (extents, order) = split(
+        try builder.extents(node.input(0)), node.attributes.int("blocksize") ?? 1, layout, node.attributes.string("mode"))
+      let source = try builder.input(node.input(0), layout)
       try builder.emitTranspose(
-        source, try builder.output(node.output(0)), extents: extents, order: order,
+        source, try builder.output(node.output(0), layout), extents: extents, order: order,
         elementBytes: try builder.elementBytes(node.input(0)))
     }
   }
 
-  static let depthToSpace = blocks("DepthToSpace") { extents, block, node in
-    let channels = extents[1] / block / block
-    return node.attributes.string("mode") == "CRD"
-      ? ([extents[0], channels, block, block, extents[2], extents[3]], [0, 1, 4, 2, 5, 3])
-      : ([extents[0], block, block, channels, extents[2], extents[3]], [0, 3, 4, 1, 5, 2])
+  static let depthToSpace = blocks("DepthToSpace") { extents, block, layout, mode in
+    let (batch, channels, height, width) = (extents[0], extents[1] / block / block, extents[2], extents[3])
+    switch (layout, mode == "CRD") {
+    case (.plain, true): return ([batch, channels, block, block, height, width], [0, 1, 4, 2, 5, 3])
+    case (.plain, false): return ([batch, block, block, channels, height, width], [0, 3, 4, 1, 5, 2])
+    case (.channelsLast, true): return ([batch, height, width, channels, block, block], [0, 1, 4, 2, 5, 3])
+    case (.channelsLast, false): return ([batch, height, width, block, block, channels], [0, 1, 3, 2, 4, 5])
+    }
   }
 
-  static let spaceToDepth = blocks("SpaceToDepth") { extents, block, _ in
-    ([extents[0], extents[1], extents[2] / block, block, extents[3] / block, block], [0, 3, 5, 1, 2, 4])
+  static let spaceToDepth = blocks("SpaceToDepth") { extents, block, layout, _ in
+    let (batch, channels, height, width) = (extents[0], extents[1], extents[2] / block, extents[3] / block)
+    return layout == .plain
+      ? ([batch, channels, height, block, width, block], [0, 3, 5, 1, 2, 4])
+      : ([batch, height, block, width, block, channels], [0, 1, 3, 2, 4, 5])
   }
 }
 

@@ -255,9 +255,9 @@ final class PlanBuilder {
   }
 
   /// Declares that a value is another one with other extents: the same memory, no step.
-  func alias(_ id: ValueID, to source: BufferID) {
+  func alias(_ id: ValueID, _ layout: Layout = .plain, to source: BufferID) {
     buffers[source.index].values.append(id)
-    setBuffer(source, of: id, .plain)
+    setBuffer(source, of: id, layout)
   }
 
   private func setBuffer(_ buffer: BufferID, of id: ValueID, _ layout: Layout) {
