@@ -42,7 +42,8 @@ package struct QuantizationLayout: Sendable {
       expected[position] = axis / blockSize + (axis % blockSize == 0 ? 0 : 1)
       blockStride = inner
       outerStride = try expected[position].checkedMultiplied(by: inner)
-      innerStride = 1
+      // One scale for all of a block where the axis is the last one.
+      innerStride = inner == 1 ? 0 : 1
     }
     guard scale == expected else {
       throw context.error(

@@ -11,7 +11,8 @@ extern "C" {
 
 // x and y are dense [outer, axis, inner]; element [o, a, i] has the scale and zero point number
 // o * outer_stride + a / block * block_stride + i * inner_stride: per tensor all strides are 0, per axis block_stride is 1 and
-// block 1, per block they are those of the dense [outer, ceil(axis / block), inner].
+// block 1, per block they are those of the dense [outer, ceil(axis / block), inner],
+// with inner_stride 0 where inner is 1.
 typedef struct apusk_quantize_args {
   const void *x;
   const void *scale;

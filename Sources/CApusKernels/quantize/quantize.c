@@ -9,48 +9,48 @@
 
 enum { elements_per_grain = 8 * 1024 };
 
-// ---- scales and zero points of a run of elements ----------------------------------------------------------------------------
+// ---- scales and zero points of a block of elements --------------------------------------------------------------------------
 
-// Where a run of elements stands: flat index `at` is [outer, axis, inner].
-typedef struct position {
-  int64_t outer, axis, inner;
-} position;
+typedef struct parameters {
+  double scale[apusk_wide_block_size];
+  double zero[apusk_wide_block_size];
+} parameters;
 
-static position position_of(const apusk_quantize_args *args, int64_t at) {
-  return (position){at / args->inner / args->axis, at / args->inner % args->axis, at % args->inner};
-}
-
-// The numbers of the scales of `count` elements.
-static void scale_numbers(const apusk_quantize_args *args, int64_t at, int64_t count, int64_t *numbers) {
-  position p = position_of(args, at);
-  int64_t row = p.outer * args->outer_stride + p.axis / args->block * args->block_stride;
-  for (int64_t n = 0; n < count; n++) {
-    numbers[n] = row + p.inner * args->inner_stride;
-    if (++p.inner < args->inner) continue;
-    p.inner = 0;
-    if (++p.axis == args->axis) {
-      p.axis = 0;
-      p.outer++;
-    }
-    row = p.outer * args->outer_stride + p.axis / args->block * args->block_stride;
-  }
-}
-
-// The elements of `source` with the given numbers.
-static void gather(double *values, const void *source, const int64_t *numbers, int64_t count, int32_t type) {
-  if (!source) {
-    for (int64_t n = 0; n < count; n++) values[n] = 0;
+// The `count` elements of `source` from `number` on, or the one there as often; 0 without a source.
+static void load_run(double *values, const void *source, int64_t number, int same, int64_t count, int32_t type) {
+  if (source && !same) {
+    apusk_wide_load_doubles(values, source, number, count, type);
     return;
   }
-  for (int64_t n = 0; n < count; n++) {
-    if (n > 0 && numbers[n] == numbers[n - 1]) {
-      values[n] = values[n - 1];
-    } else if (type == APUSK_FLOAT32) {
-      values[n] = ((const float *)source)[numbers[n]];
-    } else {
-      apusk_wide_load_doubles(&values[n], source, numbers[n], 1, type);
+  double value = 0;
+  if (source) apusk_wide_load_doubles(&value, source, number, 1, type);
+  for (int64_t n = 0; n < count; n++) values[n] = value;
+}
+
+// Those of the elements [at, at + count), run by run: elements of one scale, or whose scales stand side by side.
+static void load_parameters(
+    parameters *parameters, const apusk_quantize_args *args, int64_t at, int64_t count, int32_t zero_type) {
+  int along_axis = args->inner == 1 && args->block == 1 && args->block_stride == 1;
+  int same = !along_axis && args->inner_stride == 0;
+  for (int64_t n = 0; n < count;) {
+    int64_t inner = (at + n) % args->inner, axis = (at + n) / args->inner % args->axis;
+    int64_t outer = (at + n) / args->inner / args->axis;
+    int64_t number = outer * args->outer_stride + axis / args->block * args->block_stride + inner * args->inner_stride;
+    int64_t run = args->inner - inner;
+    if (along_axis) run = args->axis - axis;
+    if (same && args->inner == 1) {
+      run = args->block - axis % args->block;
+      if (run > args->axis - axis) run = args->axis - axis;
     }
+    if (run > count - n) run = count - n;
+    load_run(parameters->scale + n, args->scale, number, same, run, args->scale_type);
+    load_run(parameters->zero + n, args->zero, number, same, run, zero_type);
+    n += run;
   }
+}
+
+static int is_per_tensor(const apusk_quantize_args *args) {
+  return args->outer_stride == 0 && args->block_stride == 0 && args->inner_stride == 0;
 }
 
 // ---- quantization ---------------------------------------------------------------------------------------------------------
@@ -97,7 +97,8 @@ static double clamped(double v, double low, double high) {
 
 // float32 to 8 bits with float32 scales: what quantized models run between their layers.
 static void quantize_to_bytes(
-    uint8_t *y, const float *x, const double *scale, const double *zero, int64_t count, float low, float high) {
+    uint8_t *restrict y, const float *restrict x, const double *restrict scale, const double *restrict zero, int64_t count,
+    float low, float high) {
   const float whole = 0x1.8p23f;  // adding it rounds to a whole number
   for (int64_t n = 0; n < count; n++) {
     float q = x[n] / (float)scale[n];
@@ -119,27 +120,27 @@ static int32_t quantize(const void *args_, int64_t begin, int64_t end, apusp_wor
   int is_float = apusk_wide_of(args->y_type) == apusk_wide_float;
   double low = lowest_of(args->y_type), high = highest_of(args->y_type);
   apusk_wide_rounding rounding = {.saturate = args->saturate};
-  int64_t numbers[apusk_wide_block_size];
-  double x[apusk_wide_block_size], scale[apusk_wide_block_size], zero[apusk_wide_block_size];
+  double x[apusk_wide_block_size];
+  parameters parameters;
   apusk_wide_block block;
+  int per_tensor = is_per_tensor(args);
   for (int64_t at = begin * unit; at < last; at += apusk_wide_block_size) {
     int64_t count = last - at < apusk_wide_block_size ? last - at : apusk_wide_block_size;
-    scale_numbers(args, at, count, numbers);
-    gather(scale, args->scale, numbers, count, args->scale_type);
-    gather(zero, args->zero, numbers, count, args->y_type);
+    if (!per_tensor || at == begin * unit) load_parameters(&parameters, args, at, count, args->y_type);
     if (args->x_type == APUSK_FLOAT32 && args->precision == APUSK_FLOAT32 && args->scale_type == APUSK_FLOAT32 &&
         (args->y_type == APUSK_UINT8 || args->y_type == APUSK_INT8)) {
       quantize_to_bytes(
-          (uint8_t *)args->y + at, (const float *)args->x + at, scale, zero, count, (float)low, (float)high);
+          (uint8_t *)args->y + at, (const float *)args->x + at, parameters.scale, parameters.zero, count, (float)low,
+          (float)high);
       continue;
     }
     apusk_wide_load_doubles(x, args->x, at, count, args->x_type);
     for (int64_t n = 0; n < count; n++) {
-      double q = quotient(x[n], scale[n], args->precision);
+      double q = quotient(x[n], parameters.scale[n], args->precision);
       if (is_float) {
-        block.f[n] = q + zero[n];
+        block.f[n] = q + parameters.zero[n];
       } else {
-        block.i[n] = (int64_t)clamped((q == q ? rint(q) : 0) + zero[n], low, high);
+        block.i[n] = (int64_t)clamped((q == q ? rint(q) : 0) + parameters.zero[n], low, high);
       }
     }
     apusk_wide_store(
@@ -151,16 +152,15 @@ static int32_t quantize(const void *args_, int64_t begin, int64_t end, apusp_wor
 static int32_t dequantize(const void *args_, int64_t begin, int64_t end, apusp_worker *worker) {
   const apusk_quantize_args *args = args_;
   (void)worker;
-  int64_t numbers[apusk_wide_block_size];
-  double x[apusk_wide_block_size], scale[apusk_wide_block_size], zero[apusk_wide_block_size];
+  double x[apusk_wide_block_size];
+  parameters parameters;
   apusk_wide_block block;
+  int per_tensor = is_per_tensor(args);
   for (int64_t at = begin; at < end; at += apusk_wide_block_size) {
     int64_t count = end - at < apusk_wide_block_size ? end - at : apusk_wide_block_size;
-    scale_numbers(args, at, count, numbers);
-    gather(scale, args->scale, numbers, count, args->scale_type);
-    gather(zero, args->zero, numbers, count, args->x_type);
+    if (!per_tensor || at == begin) load_parameters(&parameters, args, at, count, args->x_type);
     apusk_wide_load_doubles(x, args->x, at, count, args->x_type);
-    for (int64_t n = 0; n < count; n++) block.f[n] = (x[n] - zero[n]) * scale[n];
+    for (int64_t n = 0; n < count; n++) block.f[n] = (x[n] - parameters.zero[n]) * parameters.scale[n];
     apusk_wide_store(args->y, at, &block, count, apusk_wide_float, args->y_type, (apusk_wide_rounding){0});
   }
   return 0;
