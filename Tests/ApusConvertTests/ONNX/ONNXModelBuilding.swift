@@ -131,6 +131,12 @@ enum ONNXModel {
     return result
   }
 
+  static func strings(_ name: String, _ values: [String]) -> ONNXAttributeProto {
+    var result = attribute(name, .strings)
+    result.strings = values.map { Data($0.utf8) }
+    return result
+  }
+
   static func graph(_ name: String, _ value: ONNXGraphProto) -> ONNXAttributeProto {
     var result = attribute(name, .graph)
     result.g = value

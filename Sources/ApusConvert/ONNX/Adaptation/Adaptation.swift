@@ -27,8 +27,8 @@ final class Adaptation {
         if node.operatorName != operatorName { break }
       }
     }
-    if node.domain == .machineLearning, let change = MachineLearningForms.table[OperatorKey(node.domain, node.operatorName)] {
-      try change(self)
+    if node.domain == .machineLearning, let form = MachineLearningForms.table[OperatorKey(node.domain, node.operatorName)] {
+      try form.apply(self)
     }
     if builder.registry.schemas(domain: node.domain, name: node.operatorName).isEmpty,
       let lowering = Lowering.table[OperatorKey(node.domain, node.operatorName)]

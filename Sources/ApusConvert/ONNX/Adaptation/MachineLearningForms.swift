@@ -3,20 +3,18 @@ import ApusGraph
 /// Operators of ai.onnx.ml in the forms that the registry has: classes, categories and tables are numbers, and a LabelEncoder
 /// beside the operator makes strings of them, or them of strings.
 enum MachineLearningForms {
-  typealias Change = @Sendable (Adaptation) throws(ApusError) -> Void
-
-  static let table: [OperatorKey: Change] = {
-    var table: [OperatorKey: Change] = [:]
-    for (name, change) in forms { table[OperatorKey(.machineLearning, name)] = change }
+  static let table: [OperatorKey: Lowering.Rule] = {
+    var table: [OperatorKey: Lowering.Rule] = [:]
+    for rule in rules { table[OperatorKey(.machineLearning, rule.name)] = rule }
     return table
   }()
 
-  private static let forms: [(Name, Change)] = [
-    ("LabelEncoder", { node throws(ApusError) in try labelEncoder(node) }),
-    ("LinearClassifier", { node throws(ApusError) in try classes(node, "classlabels_ints") }),
-    ("OneHotEncoder", { node throws(ApusError) in try categories(node) }),
-    ("SVMClassifier", { node throws(ApusError) in try classes(node, "classlabels_ints") }),
-    ("TreeEnsembleClassifier", { node throws(ApusError) in try classes(node, "classlabels_int64s") }),
+  private static let rules: [Lowering.Rule] = [
+    Lowering.Rule("LabelEncoder", { node throws(ApusError) in try labelEncoder(node) }),
+    Lowering.Rule("LinearClassifier", { node throws(ApusError) in try classes(node, "classlabels_ints") }),
+    Lowering.Rule("OneHotEncoder", { node throws(ApusError) in try categories(node) }),
+    Lowering.Rule("SVMClassifier", { node throws(ApusError) in try classes(node, "classlabels_ints") }),
+    Lowering.Rule("TreeEnsembleClassifier", { node throws(ApusError) in try classes(node, "classlabels_int64s") }),
   ]
 
   private static func places(_ count: Int) -> [Int64] { (0..<count).map { Int64($0) } }
