@@ -1,5 +1,5 @@
 extension OperatorRegistry {
   static let attention: [OperatorSchema] = [
-    .attention, .causalConvWithState, .linearAttention, .rotaryEmbedding, .rotaryEmbeddingMicrosoft,
+    .attention, .causalConvWithState, .groupQueryAttention, .linearAttention, .rotaryEmbedding, .rotaryEmbeddingMicrosoft,
   ]
 }

@@ -1,6 +1,6 @@
 extension KernelBindings {
   static let attention: [KernelBinding] = [
-    .attention, .causalConvWithState, .linearAttention, .rotaryEmbedding, .rotaryEmbeddingMicrosoft,
+    .attention, .causalConvWithState, .groupQueryAttention, .linearAttention, .rotaryEmbedding, .rotaryEmbeddingMicrosoft,
   ]
   static let attentionHosts: [HostBinding] = []
 }

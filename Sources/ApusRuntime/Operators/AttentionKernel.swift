@@ -46,6 +46,8 @@ struct AttentionMask {
   var validKeys: BufferID?
   var isCausal = false
   var causalOffset = 0
+  /// The same for each batch item.
+  var causalOffsets: BufferID?
   var window = 0
   var softcap: Float = 0
   var zeroEmptyRows = false
@@ -156,14 +158,15 @@ struct AttentionProduct {
     var plan = apusk_plan()
     try builder.check(apusk_attention_weights_plan(builder.level, &arguments, &plan))
     let base = arguments
-    let (bias, lengths) = (mask.mask, mask.validKeys)
-    try builder.emit(plan, [scores, weights, stage, bias, lengths]) { pointers in
+    let (bias, lengths, offsets) = (mask.mask, mask.validKeys, mask.causalOffsets)
+    try builder.emit(plan, [scores, weights, stage, bias, lengths, offsets]) { pointers in
       var arguments = base
       arguments.scores = UnsafeRawPointer(pointers[scores])
       arguments.weights = pointers[weights]
       arguments.stage = pointers.bytes(stage)
       arguments.mask = UnsafeRawPointer(pointers.bytes(bias))
       arguments.valid_keys = UnsafePointer(pointers.integers(lengths))
+      arguments.offsets = UnsafePointer(pointers.integers(offsets))
       return arguments
     }
   }

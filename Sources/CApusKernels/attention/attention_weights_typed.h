@@ -7,7 +7,7 @@ static int APUSK_NAME(masked)(const apusk_attention_weights_args *args, T *row, 
   int64_t mask = batch * args->mask_batch + head * args->mask_head + query * args->mask_query;
   if (args->mask && args->mask_keys < end) end = args->mask_keys;
   if (args->valid_keys && args->valid_keys[batch] < end) end = args->valid_keys[batch] < 0 ? 0 : args->valid_keys[batch];
-  int64_t diagonal = query + args->causal_offset;
+  int64_t diagonal = query + (args->offsets ? args->offsets[batch] : args->causal_offset);
   if (args->is_causal && diagonal + 1 < end) end = diagonal + 1 < 0 ? 0 : diagonal + 1;
   if (args->window > 0 && diagonal - args->window + 1 > 0) first = diagonal - args->window + 1;
   if (first > end) first = end;

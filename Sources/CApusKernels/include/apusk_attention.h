@@ -30,6 +30,7 @@ typedef struct apusk_attention_weights_args {
   void *stage;                // or NULL
   const void *mask;           // or NULL
   const int64_t *valid_keys;  // [batch] or NULL
+  const int64_t *offsets;     // [batch]: a causal_offset for each item, or NULL
   int64_t batch, heads, queries, keys;
   int64_t mask_batch, mask_head, mask_query, mask_key;
   int64_t mask_keys;
@@ -70,6 +71,35 @@ typedef struct apusk_rotary_args {
 } apusk_rotary_args;
 
 int32_t apusk_rotary_plan(const apusk_rotary_args *args, apusk_plan *plan);
+
+// ---- caches of keys and values ----------------------------------------------------------------------------------------------
+
+// com.microsoft GroupQueryAttention: from the last key's index of each item (lengths[b] = total - 1, int32) what the other steps
+// read: where its new tokens begin (starts: total - tokens, at least 0), each token's position, and how many keys are valid (total).
+// A total that does not fit the cache is fault 600, operand 5. A unit is an item.
+typedef struct apusk_cache_positions_args {
+  const int32_t *lengths;
+  int64_t *starts;     // [batch]
+  int64_t *valid;      // [batch]
+  int64_t *positions;  // [batch, tokens]
+  int64_t batch, tokens;
+  int64_t capacity;    // rows of the cache
+} apusk_cache_positions_args;
+
+int32_t apusk_cache_positions_plan(const apusk_cache_positions_args *args, apusk_plan *plan);
+
+// present[b, h] = starts[b] rows of past[b, h], then the new rows, then zeros up to `capacity` rows of row_bytes each. New rows lie
+// row_stride bytes apart, those of a head head_stride, those of an item batch_stride. A unit is a head of an item.
+typedef struct apusk_cache_append_args {
+  const void *past;       // [batch, heads, past_rows, row] or NULL
+  const void *rows;
+  const int64_t *starts;  // as apusk_cache_positions leaves them
+  void *present;          // [batch, heads, capacity, row]
+  int64_t batch, heads, tokens, past_rows, capacity, row_bytes;
+  int64_t batch_stride, head_stride, row_stride;
+} apusk_cache_append_args;
+
+int32_t apusk_cache_append_plan(const apusk_cache_append_args *args, apusk_plan *plan);
 
 // ---- linear attention -----------------------------------------------------------------------------------------------------
 

@@ -52,7 +52,7 @@ extension Lowering {
   }
 
   /// An activation by ONNX Runtime's name for it, with its parameters in order.
-  private static func activated(
+  static func activated(
     _ node: Adaptation, _ name: Name, _ parameters: [Float], _ value: ValueID
   ) throws(ApusError) -> (name: Name, inputs: [ValueID], attributes: [Attribute]) {
     switch name {

@@ -17,7 +17,9 @@ enum Lowering {
 
   static let table: [OperatorKey: Rule] = {
     var table: [OperatorKey: Rule] = [:]
-    for rule in microsoft + quantized + convolutions + normalizations { table[OperatorKey("com.microsoft", rule.name)] = rule }
+    for rule in microsoft + quantized + convolutions + normalizations + matrixProducts + attentions {
+      table[OperatorKey("com.microsoft", rule.name)] = rule
+    }
     for rule in preview { table[OperatorKey("ai.onnx.preview", rule.name)] = rule }
     // ONNX Runtime's operators in ONNX's own domain.
     for rule in misplaced + normalizations { table[OperatorKey(.onnx, rule.name)] = rule }
