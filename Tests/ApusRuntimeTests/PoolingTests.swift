@@ -76,7 +76,8 @@ import Testing
     #expect(try run("GlobalLpPool", x, [1, 2, 3], .float32)[0].floats == [5, 3])
     #expect(try run("GlobalLpPool", x, [1, 2, 3], .float32, [Attribute("p", .int(1))])[0].floats == [7, 5])
     #expect(try run("GlobalMaxPool", x, [1, 2, 3], .float32)[0].floats == [3, 2])
-    #expect(try run("GlobalAveragePool", x.map { Double($0) }, [1, 2, 3], .float64)[0].values(Double.self) == [-1.0 / 3, 1.0 / 3])
+    #expect(
+      try run("GlobalAveragePool", x.map { Double($0) }, [1, 2, 3], .float64)[0].values(Double.self) == [-1.0 / 3, 1.0 / 3])
   }
 
   /// A sum that no float64 rounds to zero or beyond has the right root, at the ends of the range too.

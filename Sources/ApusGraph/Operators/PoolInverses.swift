@@ -5,7 +5,10 @@ extension OperatorSchema {
   /// beginning of each axis of the output, of extents `output_shape` where that is given.
   public static let maxUnpool = OperatorSchema(
     name: "MaxUnpool", versions: [22],
-    inputs: [Parameter("X", .floats), Parameter("I", .init(.int64), group: 2), Parameter("output_shape", .init(.int64), group: 2, .optional)],
+    inputs: [
+      Parameter("X", .floats), Parameter("I", .init(.int64), group: 2),
+      Parameter("output_shape", .init(.int64), group: 2, .optional),
+    ],
     outputs: [Parameter("output", .floats)],
     attributes: [
       AttributeSchema("kernel_shape", .ints, required: true), AttributeSchema("pads", .ints), AttributeSchema("strides", .ints),
