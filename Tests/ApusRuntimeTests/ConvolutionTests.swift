@@ -151,6 +151,36 @@ import Testing
     #expect(try single.run("ConvTranspose", version: 22, [Self.ints("output_shape", [3])])[0].floats == [12, 123, 230])
   }
 
+  /// Batch normalization moves into the weights and bias, an activation into the kernel.
+  @Test func transposedWithNormalizationAndActivation() throws {
+    // Two groups of two inputs and three outputs, kernels of one element: output channel m is a sum of two inputs.
+    let w: [Float] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]
+    let scale: [Float] = [1, 2, 4, -1, 1, 0.5]
+    let shift: [Float] = [0, 1, 2, 3, 400, 5]
+    let mean: [Float] = [1, 0, 3, 0, 2, 0]
+    var builder = ModelBuilder()
+    let x = builder.input("x", [1, 4, 2])
+    let weights = builder.constant(w, [4, 3, 1], "w")
+    let sums = builder.node("ConvTranspose", version: 22, [x, weights], [Attribute("group", .int(2))])[0]
+    let variance = Array(repeating: Float(1), count: 6)
+    let statistics = [scale, shift, mean, variance].map { builder.constant($0, [6], "statistic") }
+    let normal = builder.node(
+      "BatchNormalization", version: 15, [sums] + statistics, [Attribute("epsilon", .float(0))])[0]
+    builder.output(builder.node("Relu", version: 14, [normal])[0])
+    let input: [Float] = [1, -1, 2, 0, 3, -3, 4, 1]
+    let y = try runOnce(builder.definition, [TestTensor(input, [1, 4, 2])])[0].floats
+    var expected: [Float] = []
+    for channel in 0..<6 {
+      for place in 0..<2 {
+        let first = channel / 3 * 2
+        let row = first * 3 + channel % 3
+        let sum = input[first * 2 + place] * w[row] + input[first * 2 + 2 + place] * w[row + 3]
+        expected.append(max(0, (sum - mean[channel]) * scale[channel] + shift[channel]))
+      }
+    }
+    #expect(y == expected)
+  }
+
   @Test func deformableReadsBetweenPixels() throws {
     // A 1x1 kernel of 1 over the image y * 10 + x, moved by half a pixel down and a quarter to the right; far away it reads 0.
     let image: [Float] = (0..<16).map { Float($0 / 4 * 10 + $0 % 4) }

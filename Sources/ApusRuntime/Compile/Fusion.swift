@@ -1,7 +1,7 @@
 import ApusGraph
 
 extension Compiler {
-  /// Moves BatchNormalization after a Conv with constant weights into weights and bias:
+  /// Moves BatchNormalization after a Conv or ConvTranspose with constant weights into weights and bias:
   /// `w' = w s`, `b' = (b - mean) s + shift` with `s = scale / sqrt(var + epsilon)`.
   mutating func foldBatchNormalization() throws(ApusError) {
     let writers = program.writers()
@@ -12,7 +12,8 @@ extension Compiler {
       let input = normalization.node.inputs[0]
       guard try usesStoredStatistics(normalization) else { continue }
       guard input >= 0, readers[Int(input)] == 1, let writer = writers[Int(input)] else { continue }
-      guard isStandard(program.nodes[writer], "Conv") else { continue }
+      let isTransposed = isStandard(program.nodes[writer], "ConvTranspose")
+      guard isTransposed || isStandard(program.nodes[writer], "Conv") else { continue }
       guard let weights = constant(program.nodes[writer].node.inputs[1]) else { continue }
       var bias: TensorID?
       if program.nodes[writer].node.inputs.count > 2, program.nodes[writer].node.inputs[2] >= 0 {
@@ -25,7 +26,9 @@ extension Compiler {
       }
       guard statistics.count == 4, constants.areFloat32([weights] + statistics + (bias.map { [$0] } ?? [])) else { continue }
       let epsilon = try attributes(of: normalization).float("epsilon") ?? 1e-5
-      let folded = try constants.folded(weights: weights, bias: bias, statistics: statistics, epsilon: epsilon)
+      let groups = isTransposed ? try attributes(of: program.nodes[writer]).int("group") ?? 1 : nil
+      let folded = try constants.folded(
+        weights: weights, bias: bias, statistics: statistics, epsilon: epsilon, transposedGroups: groups)
       let name = constants.tensors[Int(weights)].name
       program.nodes[writer].node.inputs[1] = addConstant(folded.weights, name: name)
       let biasValue = addConstant(folded.bias, name: Name(bytes: name.bytes + Array(".folded_bias".utf8)))

@@ -136,15 +136,24 @@ final class ConstantStore {
 
   /// The weights and bias of a convolution with a batch normalization moved into them.
   /// - Parameters:
-  ///   - weights: `[M, ...]`; the result has its shape.
+  ///   - weights: `[M, ...]`, of a transposed convolution `[C, M/group, ...]`; the result has its shape.
   ///   - bias: `[M]`, or nil for zeros.
   ///   - statistics: gamma, beta, mean and variance, `[M]` each.
+  ///   - transposedGroups: the groups of a transposed convolution; nil for another one.
   func folded(
-    weights: TensorID, bias: TensorID?, statistics: [TensorID], epsilon: Float
+    weights: TensorID, bias: TensorID?, statistics: [TensorID], epsilon: Float, transposedGroups: Int? = nil
   ) throws(ApusError) -> (weights: TensorID, bias: TensorID) {
     let tensor = tensors[Int(weights)]
     let source = try bytes(weights)
-    let channels = tensor.dimensions.first ?? 0
+    // Rows of weights that make one output channel.
+    var rows = tensor.dimensions.first ?? 0
+    var channels = rows
+    let inputsPerGroup = transposedGroups.map { max(rows / max($0, 1), 1) } ?? 1
+    let filters = transposedGroups == nil || tensor.dimensions.count < 2 ? 1 : tensor.dimensions[1]
+    if let transposedGroups {
+      rows = try rows.checkedMultiplied(by: filters)
+      channels = try filters.checkedMultiplied(by: transposedGroups)
+    }
     let (factors, shifts) = try affineVectors(statistics, epsilon)
     let oldBias: [Float]
     if let bias { oldBias = try floats(bias) } else { oldBias = Array(repeating: 0, count: channels) }
@@ -154,16 +163,16 @@ final class ConstantStore {
         actual: "\(factors.count)")
     }
     let target = try file.memory.allocate(byteCount: source.count, purpose: "folded weights")
-    let perChannel = channels == 0 ? 0 : source.count / 4 / channels
-    var newBias: [Float] = []
-    newBias.reserveCapacity(channels)
-    for channel in 0..<channels {
-      for index in channel * perChannel..<(channel + 1) * perChannel {
+    let perRow = rows == 0 ? 0 : source.count / 4 / rows
+    for row in 0..<rows {
+      let channel = transposedGroups == nil ? row : row / filters / inputsPerGroup * filters + row % filters
+      guard channel < channels else { break }
+      for index in row * perRow..<(row + 1) * perRow {
         let weight = source.loadUnaligned(fromByteOffset: 4 * index, as: Float.self)
         target.mutableBytes.storeBytes(of: Float(Double(weight) * factors[channel]), toByteOffset: 4 * index, as: Float.self)
       }
-      newBias.append(Float(Double(oldBias[channel]) * factors[channel] + shifts[channel]))
     }
+    let newBias = (0..<channels).map { Float(Double(oldBias[$0]) * factors[$0] + shifts[$0]) }
     let id = add(target, .float32, dimensions: tensor.dimensions, name: tensor.name)
     return (id, try add(newBias, dimensions: [channels], name: tensor.name))
   }
