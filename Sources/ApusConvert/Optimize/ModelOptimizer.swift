@@ -16,11 +16,13 @@ struct ModelOptimizer {
   /// - Parameter inference: what is known of the main graph's values.
   mutating func run(_ optimization: Optimization, inference: TypeInference) {
     guard optimization != .none else { return }
-    fixKnownContents(inference)
-    mergeEqualTensors()
+    if optimization == .all {
+      fixKnownContents(inference)
+      mergeEqualTensors()
+    }
     for graph in definition.graphs.indices {
       removeCopies(in: graph)
-      mergeEqualNodes(in: graph)
+      if optimization == .all { mergeEqualNodes(in: graph) }
     }
     removeDeadCode()
   }

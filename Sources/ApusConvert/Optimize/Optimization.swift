@@ -4,8 +4,9 @@ import ApusGraph
 public enum Optimization: String, CaseIterable, Sendable {
   /// The nodes as the source has them.
   case none
-  /// Nodes that nothing reads, that copy, or that say twice what one says are taken away.
+  /// Nodes and constants that nothing reads, and nodes that copy, are taken away.
   case safe
-  /// Also what depends on constants alone is computed: smaller graphs, though constants may grow.
+  /// Also nodes and constants that say twice what one says, and what the model computes of shapes that are known: the nodes
+  /// of the source can no longer all be found again.
   case all
 }

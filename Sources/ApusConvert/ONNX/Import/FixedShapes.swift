@@ -34,7 +34,8 @@ extension ModelImport {
       let stated: Int? =
         switch dimension.value {
         case .dimValue(let extent) where extent >= 0: Int(exactly: extent)
-        case .dimParam(let symbol) where !SymbolTable.saysNothing(Name(symbol)): builder.symbols.bind(Name(symbol), to: extents[axis])
+        case .dimParam(let symbol) where !SymbolTable.saysNothing(Name(symbol)):
+          builder.symbols.bind(Name(symbol), to: extents[axis])
         default: nil
         }
       guard stated ?? extents[axis] == extents[axis] else {

@@ -17,18 +17,16 @@ enum Lowering {
 
   static let table: [OperatorKey: Rule] = {
     var table: [OperatorKey: Rule] = [:]
-    for rule in microsoft + quantized + convolutions + normalizations + matrixProducts + attentions {
+    for rule in renamed + quantized + convolutions + normalizations + matrixProducts + attentions {
       table[OperatorKey("com.microsoft", rule.name)] = rule
     }
     for rule in preview { table[OperatorKey("ai.onnx.preview", rule.name)] = rule }
     // ONNX Runtime's operators in ONNX's own domain.
-    for rule in misplaced + normalizations { table[OperatorKey(.onnx, rule.name)] = rule }
+    for rule in normalizations { table[OperatorKey(.onnx, rule.name)] = rule }
     return table
   }()
 
-  private static let microsoft: [Rule] = []
   private static let preview: [Rule] = [
     Rule("FlexAttention", { node throws(ApusError) in try flexAttention(node) })
   ]
-  private static let misplaced: [Rule] = []
 }
