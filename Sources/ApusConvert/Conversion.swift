@@ -104,7 +104,7 @@ public struct Conversion: Sendable {
       )
     case .apus:
       throw ApusError(
-        .unsupportedFeature, "this is a model file already", file: path, expected: "*.onnx or *.safetensors")
+        .invalidArgument, "this is a model file already", file: path, expected: "*.onnx or *.safetensors")
     }
     if source.problems.isEmpty, let embeddedData { try embed(embeddedData, &source.model) }
     source.model.definition.metadata.producer = Self.producer

@@ -14,9 +14,8 @@ enum GraphDot {
       for (number, box) in picture.boxes.enumerated() {
         let label = box.subtitle.isEmpty ? box.title : box.title + "\n" + box.subtitle
         let shape = box.kind == .node ? "" : ", shape=ellipse"
-        lines.append(
-          "\(indentation)g\(index)_\(number) [label=\(quoted(label)), fillcolor=\(quoted(PictureColor.fill(box.family)))\(shape)];"
-        )
+        let fill = quoted(PictureColor.fill(box.family))
+        lines.append("\(indentation)g\(index)_\(number) [label=\(quoted(label)), fillcolor=\(fill)\(shape)];")
       }
       for edge in picture.edges {
         lines.append(

@@ -101,15 +101,18 @@ struct GraphPage {
     """
     <!DOCTYPE html>
     <html lang="en"><head><meta charset="utf-8"><title>\(escaped(title))</title>
-    <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
+    <meta http-equiv="Content-Security-Policy"
+      content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
     <style>
     :root { color-scheme: light; font: 13px/1.45 system-ui, sans-serif; color: #1d2329; }
     body { margin: 0; display: flex; flex-direction: column; height: 100vh; }
-    header { padding: 8px 16px; border-bottom: 1px solid #d5dae0; display: flex; flex-wrap: wrap; gap: 6px 18px; align-items: center; }
+    header { padding: 8px 16px; border-bottom: 1px solid #d5dae0; display: flex; flex-wrap: wrap; gap: 6px 18px; }
+    header { align-items: center; }
     h1 { font-size: 15px; margin: 0; } h2 { font-size: 13px; margin: 12px 24px 0; color: #5a6570; }
     dl { display: flex; flex-wrap: wrap; gap: 2px 16px; margin: 0; } dl div { display: flex; gap: 5px; }
     dt { color: #5a6570; } dd { margin: 0; }
-    .legend { color: #5a6570; } .legend i { display: inline-block; width: 11px; height: 11px; border: 1px solid #a9b2bb; margin: 0 4px 0 8px; }
+    .legend { color: #5a6570; }
+    .legend i { display: inline-block; width: 11px; height: 11px; border: 1px solid #a9b2bb; margin: 0 4px 0 8px; }
     main { flex: 1; display: flex; min-height: 0; }
     #graphs { flex: 1; overflow: auto; background: #fafbfc; }
     aside { width: 340px; overflow: auto; border-left: 1px solid #d5dae0; padding: 8px 14px; }

@@ -4,8 +4,8 @@ import Foundation
 
 /// Stored inputs of a model with the outputs that belong to them, as folders of test data hold them.
 ///
-/// A data set is a folder with `input_0.pb`, `input_1.pb` ... and `output_0.pb` ... in the order of the model's inputs and outputs
-/// (or .npy in .pb's place), or with `inputs.npz` and `outputs.npz`, whose arrays have the names of inputs and outputs.
+/// A data set is a folder with `input_0.pb`, `input_1.pb` ... and `output_0.pb` ... in the order of the model's inputs and
+/// outputs (or .npy in .pb's place), or with `inputs.npz` and `outputs.npz`, whose arrays have the names of inputs and outputs.
 public struct DataSet {
   public let name: String
   public let inputs: [(name: Name, value: StoredValue)]

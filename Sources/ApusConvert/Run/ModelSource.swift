@@ -20,7 +20,7 @@ public enum SourceFormat: Sendable {
       self = .onnx
     } else {
       throw ApusError(
-        .unsupportedFeature, "the file's name does not tell what it is", file: path,
+        .invalidArgument, "the file's name does not tell what it is", file: path,
         expected: "*.onnx, *.safetensors or *.apus")
     }
   }
