@@ -49,14 +49,16 @@ func message(_ body: () throws -> Void) -> String {
     let result = try runNode(
       "Where", version: 16,
       [
-        (TestTensor([UInt8(1), 0], [2, 1]), .bool), (TestTensor([Int16(1), 2, 3], [3]), .int16), (TestTensor([Int16(-1)], []), .int16),
+        (TestTensor([UInt8(1), 0], [2, 1]), .bool), (TestTensor([Int16(1), 2, 3], [3]), .int16),
+        (TestTensor([Int16(-1)], []), .int16),
       ], as: Int16.self)
     #expect(result.shape == [2, 3])
     #expect(result.values == [1, 2, 3, -1, -1, -1])
   }
 
   @Test func remaindersHaveTheSignOfTheDivisorOrTheDividend() throws {
-    let a: Operand = (TestTensor([Int8(-7), 7, -128, 6], [4]), .int8), b: Operand = (TestTensor([Int8(3), -3, -1, 3], [4]), .int8)
+    let a: Operand = (TestTensor([Int8(-7), 7, -128, 6], [4]), .int8),
+      b: Operand = (TestTensor([Int8(3), -3, -1, 3], [4]), .int8)
     #expect(try runNode("Mod", version: 13, [a, b], as: Int8.self).values == [2, -2, 0, 0])
     let fmod = [Attribute("fmod", .int(1))]
     #expect(try runNode("Mod", version: 13, [a, b], fmod, as: Int8.self).values == [-1, 1, 0, 0])
@@ -68,22 +70,26 @@ func message(_ body: () throws -> Void) -> String {
 
   @Test func powersOfMixedTypes() throws {
     let whole: Operand = (TestTensor([Int64(2), 3, -2, 0], [4]), .int64)
-    #expect(try runNode("Pow", version: 15, [floats([1.5, -2, 2, 0], [4]), whole], as: Float.self).values == [2.25, -8, 0.25, 1])
+    #expect(
+      try runNode("Pow", version: 15, [floats([1.5, -2, 2, 0], [4]), whole], as: Float.self).values == [2.25, -8, 0.25, 1])
     let base: Operand = (TestTensor([Int32(-3), 2, 10, 7], [4]), .int32)
-    #expect(try runNode("Pow", version: 15, [base, (TestTensor([Int8(3), 31, 9, 0], [4]), .int8)], as: Int32.self).values == [
-      -27, .min, 1_000_000_000, 1,
-    ])
+    #expect(
+      try runNode("Pow", version: 15, [base, (TestTensor([Int8(3), 31, 9, 0], [4]), .int8)], as: Int32.self).values == [
+        -27, .min, 1_000_000_000, 1,
+      ])
     #expect(try runNode("Pow", version: 15, [base, floats([0.5, 0.5, 2, -1], [4])], as: Int32.self).values == [0, 1, 100, 0])
   }
 
   @Test func narrowIntegersShiftAndInvertInTheirOwnWidth() throws {
-    let x: Operand = (TestTensor([UInt8(0x81), 0xFF, 3], [3]), .uint8), by: Operand = (TestTensor([UInt8(1), 8, 200], [3]), .uint8)
+    let x: Operand = (TestTensor([UInt8(0x81), 0xFF, 3], [3]), .uint8),
+      by: Operand = (TestTensor([UInt8(1), 8, 200], [3]), .uint8)
     let left = [Attribute("direction", .string("LEFT"))], right = [Attribute("direction", .string("RIGHT"))]
     #expect(try runNode("BitShift", version: 11, [x, by], left, as: UInt8.self).values == [2, 0, 0])
     #expect(try runNode("BitShift", version: 11, [x, by], right, as: UInt8.self).values == [0x40, 0, 0])
     #expect(try runNode("BitwiseNot", version: 18, [x], as: UInt8.self).values == [0x7E, 0, 0xFC])
-    #expect(message { _ = try runNode("BitShift", version: 11, [x, by], [Attribute("direction", .string("UP"))], as: UInt8.self) }
-      .contains("LEFT or RIGHT"))
+    #expect(
+      message { _ = try runNode("BitShift", version: 11, [x, by], [Attribute("direction", .string("UP"))], as: UInt8.self) }
+        .contains("LEFT or RIGHT"))
   }
 
   @Test func variadicOperatorsGrowTheirShape() throws {
@@ -102,7 +108,8 @@ func message(_ body: () throws -> Void) -> String {
     #expect(try runNode("Clip", version: 13, [x, floats([-1], []), floats([2], [])], as: Float.self).values == [-1, 0, 2])
     #expect(try runNode("Clip", version: 13, [x, floats([2], []), floats([-1], [])], as: Float.self).values == [-1, -1, -1])
     let bytes: Operand = (TestTensor([Int8(-128), 0, 127], [3]), .int8)
-    #expect(try runNode("Clip", version: 13, [bytes, (TestTensor([Int8(-3)], []), .int8)], as: Int8.self).values == [-3, 0, 127])
+    #expect(
+      try runNode("Clip", version: 13, [bytes, (TestTensor([Int8(-3)], []), .int8)], as: Int8.self).values == [-3, 0, 127])
     #expect(message { _ = try runNode("Clip", version: 13, [x, x], as: Float.self) }.contains("a bound is one number"))
   }
 
@@ -110,7 +117,8 @@ func message(_ body: () throws -> Void) -> String {
     let none = floats([], [0, 3])
     #expect(try runNode("Greater", version: 13, [none, floats([1, 2, 3], [3])], as: UInt8.self).shape == [0, 3])
     #expect(try runNode("Erf", version: 13, [none], as: Float.self).values.isEmpty)
-    #expect(message { _ = try runNode("Add", version: 14, [none, floats([1, 2], [2, 1])], as: Float.self) }.contains("broadcast"))
+    #expect(
+      message { _ = try runNode("Add", version: 14, [none, floats([1, 2], [2, 1])], as: Float.self) }.contains("broadcast"))
   }
 
   @Test func halfPrecisionIsRoundedOnce() throws {

@@ -36,7 +36,9 @@ import Testing
       if kind == 0 { return 0 }
       return kind == 1 ? position : (outer * scaleShape[axis] + position / block) * inner + rest
     }
-    let attributes = [Attribute("axis", .int(Int64(random.bool() ? axis : axis - 3))), Attribute("block_size", .int(Int64(block)))]
+    let attributes = [
+      Attribute("axis", .int(Int64(random.bool() ? axis : axis - 3))), Attribute("block_size", .int(Int64(block))),
+    ]
     let zero: (TestTensor, ElementType) = (TestTensor(zeros, scaleShape), .int16)
     let quantized = try runNode(
       "QuantizeLinear", version: 25, [floats(x, shape), floats(scales, scaleShape), zero], attributes, as: Int16.self)
@@ -56,7 +58,8 @@ import Testing
   @Test func fourBitsArePackedAndReadBack() throws {
     let x = floats([-20, -3, 0.4, 6.6, 20], [5]), scale = floats([1], [])
     let packed = try runNode(
-      "QuantizeLinear", version: 25, [x, scale], [Attribute("output_dtype", .int(Int64(ElementType.int4.rawValue)))], as: UInt8.self)
+      "QuantizeLinear", version: 25, [x, scale], [Attribute("output_dtype", .int(Int64(ElementType.int4.rawValue)))],
+      as: UInt8.self)
     #expect(packed.values == [0xD8, 0x70, 0x07])
     let back = try runNode(
       "DequantizeLinear", version: 25, [(TestTensor(shape: [5], bytes: packed.values), .int4), scale], as: Float.self)
@@ -65,7 +68,8 @@ import Testing
 
   @Test func scalesThatDoNotFitAreErrors() {
     let x = floats([1, 2, 3, 4, 5, 6], [2, 3])
-    #expect(message { _ = try runNode("QuantizeLinear", version: 25, [x, floats([1, 1], [2])], as: UInt8.self) }.contains("[3]"))
+    #expect(
+      message { _ = try runNode("QuantizeLinear", version: 25, [x, floats([1, 1], [2])], as: UInt8.self) }.contains("[3]"))
     #expect(
       message {
         _ = try runNode(

@@ -75,7 +75,8 @@ import Testing
       "Cast", version: 25, [.numbers(TestTensor([0.1, -3, 1e20] as [Float], [3]), .float32)], [Attribute("to", .int(8))])
     #expect(strings(text) == ["0.1", "-3.0", "1e+20"])
     for word in ["", "x", "0x10", "1.2.3"] {
-      #expect(message { _ = try run("Cast", version: 25, [.text([word], [1])], [Attribute("to", .int(1))]) }.contains("no number"))
+      #expect(
+        message { _ = try run("Cast", version: 25, [.text([word], [1])], [Attribute("to", .int(1))]) }.contains("no number"))
     }
   }
 

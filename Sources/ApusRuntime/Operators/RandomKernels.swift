@@ -2,7 +2,8 @@ import ApusGraph
 import CApusKernels
 
 extension KernelBinding {
-  /// A node's seed: its attribute's whole part, modulo 2^32; without one its place in the program, so that each run draws the same.
+  /// A node's seed: its attribute's whole part, modulo 2^32; without one its place in the program, so that each run draws
+  /// the same.
   private static func seed(_ builder: PlanBuilder, _ node: BoundNode) -> UInt32 {
     if let seed = node.attributes.int("seed") { return UInt32(truncatingIfNeeded: seed) }
     if let seed = node.attributes.float("seed"), let whole = Int64(exactly: seed.rounded(.towardZero)) {

@@ -66,7 +66,8 @@ extension HostContext {
     return result
   }
 
-  /// An optional sign and digits; nil where the text is something else or too large. Values over Int64's range, up to UInt64's, wrap.
+  /// An optional sign and digits; nil where the text is something else or too large. Values over Int64's range, up to
+  /// UInt64's, wrap.
   private static func integer(_ text: [UInt8]) -> Int64? {
     let isNegative = text.first == UInt8(ascii: "-")
     let digits = isNegative || text.first == UInt8(ascii: "+") ? text.dropFirst() : text[...]

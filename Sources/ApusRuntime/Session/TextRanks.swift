@@ -1,8 +1,8 @@
 import ApusGraph
 
 extension KernelBindings {
-  /// Whether a node is planned as steps of kernels. One that reads or makes text is not: a host operator runs it, or else its kernel
-  /// on the ranks of the strings (`TextRanks`).
+  /// Whether a node is planned as steps of kernels. One that reads or makes text is not: a host operator runs it, or else
+  /// its kernel on the ranks of the strings (`TextRanks`).
   func plans(_ node: ProgramNode, _ values: [Value]) -> Bool {
     guard kernel(of: node.node) != nil else { return false }
     for id in node.node.inputs + node.node.outputs where id >= 0 {
@@ -14,8 +14,8 @@ extension KernelBindings {
 
 /// Strings as numbers: each stands for its rank among all strings of a node's operands.
 ///
-/// Operators that move elements, or ask whether two are equal or which comes first, do with ranks what they do with the strings. So
-/// their kernels for int64 serve text, too. Rank 0 is the empty string, which operators put where there is no element.
+/// Operators that move elements, or ask whether two are equal or which comes first, do with ranks what they do with the
+/// strings. So their kernels for int64 serve text, too. Rank 0 is the empty string, which operators put where there is no element.
 struct TextRanks {
   /// Ascending by bytes, each once.
   private let strings: [[UInt8]]

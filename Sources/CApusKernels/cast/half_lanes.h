@@ -17,8 +17,8 @@ static inline u32x8 widened_lanes(u16x8 v) { return __builtin_convertvector(v, u
 
 static inline u32x8 bfloat_to_float_lanes(u16x8 v) { return widened_lanes(v) << 16; }
 
-// Half's fraction and exponent in float's places, and the difference of the two biases as an exact factor: subnormal numbers become
-// normal ones by it.
+// Half's fraction and exponent in float's places, and the difference of the two biases as an exact factor: subnormal
+// numbers become normal ones by it.
 static inline u32x8 half_to_float_lanes(u16x8 v) {
   u32x8 bits = widened_lanes(v);
   u32x8 magnitude = (bits & 0x7fff) << 13;

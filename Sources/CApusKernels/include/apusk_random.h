@@ -37,8 +37,8 @@ typedef struct apusk_random_args {
   int32_t reserved;
 } apusk_random_args;
 
-// One unit: each number follows from the one before. Returns 0, 100 for an unknown level or function, 502 for an element type that
-// has no kernel.
+// One unit: each number follows from the one before. Returns 0, 100 for an unknown level or function, 502 for an element
+// type that has no kernel.
 int32_t apusk_random_plan(int32_t level, const apusk_random_args *args, apusk_plan *plan);
 
 #ifdef __cplusplus
