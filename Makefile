@@ -36,6 +36,7 @@ conformance: deps ## ONNX's own test suite, light and real models, through model
 
 hardening: deps ## Hostile files under AddressSanitizer: every flip, every cut, 100,000 sealed mutations
 	@tools/hardening/run long
+	@tools/conformance/mutations
 
 lint: deps ## Check formatting and the laws of the core
 	@tools/lint

@@ -221,7 +221,8 @@ def main():
             if "external data" in name and result == "ran":
                 trial.failures.append(name)
                 print(f"READ {name}: a file that is not the model's was read")
-            print(f"  {name}: {result}{': ' if message else ''}{message.replace(str(folder), '...')[:160]}")
+            told = message.replace(str(folder), "...").replace("\0", "<NUL>")[:160]
+            print(f"  {name}: {result}{': ' if told else ''}{told}")
         cases = [(data / case / "model.onnx").read_bytes() for case in CASES]
         inputs = [sorted(map(str, (data / case / "test_data_set_0").glob("input_*.pb"))) for case in CASES]
         for number in range(count):
