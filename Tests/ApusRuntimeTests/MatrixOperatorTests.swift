@@ -91,7 +91,8 @@ func runNode(
 
   @Test func gemmScalesAndBroadcastsIntegers() throws {
     let result = try runNode(
-      "Gemm", version: 13, [Fed([Int32(1), 2, 3, 4], [2, 2]), Fed([Int32(1), 0, 0, 1], [2, 2]), Fed([Int32(10), 20], [2, 1])],
+      "Gemm", version: 13,
+      [Fed([Int32(1), 2, 3, 4], [2, 2]), Fed([Int32(1), 0, 0, 1], [2, 2]), Fed([Int32(10), 20], [2, 1])],
       1, [Attribute("alpha", .float(2)), Attribute("beta", .float(0.5)), Attribute("transA", .int(1))])
     #expect(result[0].values(Int32.self) == [7, 11, 14, 18])
   }
@@ -103,7 +104,8 @@ func runNode(
   }
 
   @Test(arguments: [
-    ("ij,jk->ik", [19.0, 22, 43, 50]), ("ij,jk->ki", [19, 43, 22, 50]), ("ij,ij->", [70]), ("ij,kl", [5, 6, 7, 8, 10, 12, 14, 16, 15, 18, 21, 24, 20, 24, 28, 32]),
+    ("ij,jk->ik", [19.0, 22, 43, 50]), ("ij,jk->ki", [19, 43, 22, 50]), ("ij,ij->", [70]),
+    ("ij,kl", [5, 6, 7, 8, 10, 12, 14, 16, 15, 18, 21, 24, 20, 24, 28, 32]),
     ("ii,jj->", [65]), ("ii,ij->j", [33, 38]), ("...j,...j->...", [17, 53]), ("ij,jk", [19, 22, 43, 50]),
   ])
   func einsum(equation: String, expected: [Double]) throws {

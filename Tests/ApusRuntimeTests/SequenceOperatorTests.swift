@@ -90,7 +90,8 @@ import ApusRuntime
     func run(_ position: Int64) throws -> [Float] {
       try runNode(
         "RotaryEmbedding", version: 23,
-        [Fed(x, [1, 1, 1, 4]), Fed([Float(1), 1, 0, 0], [2, 2]), Fed([Float(0), 0, 1, 1], [2, 2]), Fed([position], [1, 1])])[0].floats
+        [Fed(x, [1, 1, 1, 4]), Fed([Float(1), 1, 0, 0], [2, 2]), Fed([Float(0), 0, 1, 1], [2, 2]), Fed([position], [1, 1])])[0]
+        .floats
     }
     #expect(try run(0) == x)
     #expect(try run(1) == [-3, -4, 1, 2])
@@ -134,7 +135,8 @@ import ApusRuntime
     let results = try runNode(
       "RNN", version: 22,
       [
-        Fed([1, 10, 2, 20, 3, 30].map { Float($0) }, [3, 2, 1]), Fed([Float(1), 1], [2, 1, 1]), Fed([Float(1), 1], [2, 1, 1]), nil,
+        Fed([1, 10, 2, 20, 3, 30].map { Float($0) }, [3, 2, 1]), Fed([Float(1), 1], [2, 1, 1]), Fed([Float(1), 1], [2, 1, 1]),
+        nil,
         Fed([Int32(3), 2], [2]),
       ], outputs: 2,
       [

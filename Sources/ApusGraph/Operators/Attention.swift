@@ -1,5 +1,5 @@
-/// The extents of an attention over queries `[B, Hq, L, D]`, keys `[B, Hkv, S, D]` and values `[B, Hkv, S, Dv]`, which may stand as
-/// `[B, L, Hq D]` and so on.
+/// The extents of an attention over queries `[B, Hq, L, D]`, keys `[B, Hkv, S, D]` and values `[B, Hkv, S, Dv]`, which may
+/// stand as `[B, L, Hq D]` and so on.
 struct AttentionShape {
   var batch, queryHeads, keyHeads, queries, keys, headSize, valueSize: Dimension
   var isPacked: Bool
@@ -41,10 +41,12 @@ struct AttentionShape {
 }
 
 extension OperatorSchema {
-  /// Scaled dot-product attention `softmax(softcap(Q K^T * scale) + mask) V` with grouped heads, a causal mask and a key/value cache.
+  /// Scaled dot-product attention `softmax(softcap(Q K^T * scale) + mask) V` with grouped heads, a causal mask and a key/value
+  /// cache.
   ///
-  /// Q `[B, Hq, L, D]`, K `[B, Hkv, S, D]`, V `[B, Hkv, S, Dv]`, or all of rank 3 with the heads inside the last axis. Past keys and
-  /// values `[B, Hkv, P, ...]` go before the new ones. The mask is broadcast to `[B, Hq, L, P + S]`, its last axis may be shorter.
+  /// Q `[B, Hq, L, D]`, K `[B, Hkv, S, D]`, V `[B, Hkv, S, Dv]`, or all of rank 3 with the heads inside the last axis. Past
+  /// keys and values `[B, Hkv, P, ...]` go before the new ones. The mask is broadcast to `[B, Hq, L, P + S]`; its last axis may
+  /// be shorter.
   public static let attention = OperatorSchema(
     name: "Attention", versions: [23, 24],
     inputs: [
@@ -148,7 +150,8 @@ extension OperatorSchema {
     try context.propagate()
   }
 
-  /// The same in ONNX Runtime's form: position_ids is `[B, T]` or one offset `[1]`, and comes before the caches `[positions, R / 2]`.
+  /// The same in ONNX Runtime's form: position_ids is `[B, T]` or one offset `[1]`, and comes before the caches
+  /// `[positions, R / 2]`.
   public static let rotaryEmbeddingMicrosoft = OperatorSchema(
     domain: .microsoft, name: "RotaryEmbedding", versions: [1],
     inputs: [

@@ -1,9 +1,9 @@
 extension OperatorSchema {
   /// ONNX Runtime's attention with grouped heads, a key/value cache and rotary embedding in one.
   ///
-  /// query `[B, L, Hq D]` with key and value `[B, L, Hkv D]`, or all three side by side in query; past `[B, Hkv, P, D]`; seqlens_k
-  /// `[B]`: the length of each item with its new tokens, less 1; total_sequence_length: the longest. Present `[B, Hkv, C, D]`, C the
-  /// larger of P and the longest length; what is beyond an item's own length is 0.
+  /// query `[B, L, Hq D]` with key and value `[B, L, Hkv D]`, or all three side by side in query; past `[B, Hkv, P, D]`;
+  /// seqlens_k `[B]`: the length of each item with its new tokens, less 1; total_sequence_length: the longest. Present
+  /// `[B, Hkv, C, D]`, C the larger of P and the longest length; what is beyond an item's own length is 0.
   public static let groupQueryAttention = OperatorSchema(
     domain: .microsoft, name: "GroupQueryAttention", versions: [1],
     inputs: [
@@ -81,9 +81,13 @@ extension OperatorSchema {
     }
     if context.attributes.flag("do_rotary") {
       for index in 7...8 {
-        guard context.input(index) != nil else { throw context.error("the cache of a rotary embedding is left out", input: index) }
+        guard context.input(index) != nil else {
+          throw context.error("the cache of a rotary embedding is left out", input: index)
+        }
         try context.requireRank(index, 2)
-        guard let cache = context.shape(index), let half = cache[1].value, let whole = size.value, 2 * half > whole else { continue }
+        guard let cache = context.shape(index), let half = cache[1].value, let whole = size.value, 2 * half > whole else {
+          continue
+        }
         throw context.error("the cache is wider than half of a head", input: index, expected: "\(whole / 2)", actual: "\(half)")
       }
     }

@@ -1,8 +1,9 @@
 extension OperatorSchema {
   /// Linear attention: a state S `[B, Hkv, Dk, Dv]` that each token's key and value update, read out by its query.
   ///
-  /// query `[B, T, Hq Dk]`, key `[B, T, Hkv Dk]`, value `[B, T, Hkv Dv]`, decay `[B, T, Hkv]` or `[B, T, Hkv Dk]`, beta `[B, T, Hkv]` or
-  /// `[B, T, 1]`; output `[B, T, Hq Dv]` and the new state. Attribute `update_rule` is linear, gated, delta or gated_delta.
+  /// query `[B, T, Hq Dk]`, key `[B, T, Hkv Dk]`, value `[B, T, Hkv Dv]`, decay `[B, T, Hkv]` or `[B, T, Hkv Dk]`, beta
+  /// `[B, T, Hkv]` or `[B, T, 1]`; output `[B, T, Hq Dv]` and the new state. Attribute `update_rule` is linear, gated, delta
+  /// or gated_delta.
   public static let linearAttention = OperatorSchema(
     name: "LinearAttention", versions: [27],
     inputs: [

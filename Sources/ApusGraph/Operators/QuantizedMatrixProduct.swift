@@ -51,7 +51,8 @@ extension OperatorSchema {
     domain: .microsoft, name: "QGemm", versions: [1],
     inputs: [
       Parameter("A", bytes), Parameter("a_scale", TypeSet(.float32), group: 3), Parameter("a_zero_point", bytes),
-      Parameter("B", bytes, group: 2), Parameter("b_scale", TypeSet(.float32), group: 3), Parameter("b_zero_point", bytes, group: 2),
+      Parameter("B", bytes, group: 2), Parameter("b_scale", TypeSet(.float32), group: 3),
+      Parameter("b_zero_point", bytes, group: 2),
       Parameter("C", TypeSet(.int32), group: 4, .optional), Parameter("y_scale", TypeSet(.float32), group: 3, .optional),
       Parameter("y_zero_point", bytes, group: 5, .optional),
     ],

@@ -1,8 +1,8 @@
 /// Recurrent layers over a whole sequence.
 ///
-/// X `[seq, batch, input]`, W `[directions, gates hidden, input]`, R `[directions, gates hidden, hidden]`, B `[directions, 2 gates
-/// hidden]`, sequence_lens `[batch]`, initial states `[directions, batch, hidden]`; Y `[seq, directions, batch, hidden]`, last states
-/// `[directions, batch, hidden]`. With layout 1 the batch axis comes first everywhere.
+/// X `[seq, batch, input]`, W `[directions, gates hidden, input]`, R `[directions, gates hidden, hidden]`, B
+/// `[directions, 2 gates hidden]`, sequence_lens `[batch]`, initial states `[directions, batch, hidden]`; Y `[seq, directions,
+/// batch, hidden]`, last states `[directions, batch, hidden]`. With layout 1 the batch axis comes first everywhere.
 extension OperatorSchema {
   private static let operands: [Parameter] = [
     Parameter("X", .floats), Parameter("W", .floats), Parameter("R", .floats), Parameter("B", .floats, .optional),

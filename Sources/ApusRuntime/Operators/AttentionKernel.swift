@@ -173,7 +173,8 @@ struct AttentionProduct {
 }
 
 extension PlanBuilder {
-  /// Past rows and then new ones, dense `[batch, heads, past + length, size]`: written to `present`, or to memory of the step's own.
+  /// Past rows and then new ones, dense `[batch, heads, past + length, size]`: written to `present`, or to memory of the
+  /// step's own.
   func emitPresent(
     _ past: (buffer: BufferID, length: Int)?, _ new: AttentionOperand, type: ElementType, present: BufferID?
   ) throws(ApusError) -> AttentionOperand {

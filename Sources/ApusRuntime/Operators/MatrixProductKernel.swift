@@ -105,7 +105,8 @@ extension KernelBinding {
   }
 }
 
-/// The extents of NumPy's matmul: a vector at the left is a row, one at the right a column; axes before the last two are broadcast.
+/// The extents of NumPy's matmul: a vector at the left is a row, one at the right a column; axes before the last two are
+/// broadcast.
 struct MatMulShape {
   let m: Int
   let k: Int

@@ -1,4 +1,5 @@
-// Template: a row of attention scores to weights. T is the element type; SOFTCAP(row, n, cap) and SOFTMAX(row, n) do a row in place.
+// Template: a row of attention scores to weights. T is the element type; SOFTCAP(row, n, cap) and SOFTMAX(row, n) do a row in
+// place.
 
 // Adds the mask and shuts out the keys that do not take part. Returns whether one is left.
 static int APUSK_NAME(masked)(const apusk_attention_weights_args *args, T *row, int64_t unit) {
@@ -28,8 +29,8 @@ static int APUSK_NAME(masked)(const apusk_attention_weights_args *args, T *row, 
   return 0;
 }
 
-static void APUSK_NAME(run)(const apusk_attention_weights_args *args, int64_t begin, int64_t end, void (*softcap)(T *, int64_t, float),
-                            void (*softmax)(T *, int64_t)) {
+static void APUSK_NAME(run)(const apusk_attention_weights_args *args, int64_t begin, int64_t end,
+                            void (*softcap)(T *, int64_t, float), void (*softmax)(T *, int64_t)) {
   size_t bytes = sizeof(T) * (size_t)args->keys;
   for (int64_t unit = begin; unit < end; unit++) {
     T *row = (T *)args->weights + unit * args->keys;

@@ -55,7 +55,8 @@ static apusp_kernel kernel_of(int32_t element_type) {
   }
 }
 
-static int32_t add_axis(int32_t *rank, int64_t *shape, int64_t extent, int64_t *const *strides, const int64_t *steps, int32_t tables) {
+static int32_t add_axis(int32_t *rank, int64_t *shape, int64_t extent, int64_t *const *strides, const int64_t *steps,
+                        int32_t tables) {
   if (extent < 0) return 100;
   if (extent == 1) return 0;
   int32_t last = *rank - 1;
@@ -98,7 +99,10 @@ static int product(int32_t rank, const int64_t *shape, int64_t *result) {
 
 int32_t apusk_contract_plan(apusk_contract_args *args, apusk_plan *plan) {
   *plan = (apusk_plan){.grain = 1};
-  if (args->rank < 0 || args->rank > APUSK_CONTRACT_RANK || args->sum_rank < 0 || args->sum_rank > APUSK_CONTRACT_RANK) return 100;
+  if (args->rank < 0 || args->rank > APUSK_CONTRACT_RANK || args->sum_rank < 0 ||
+      args->sum_rank > APUSK_CONTRACT_RANK) {
+    return 100;
+  }
   plan->kernel = kernel_of(args->element_type);
   if (!plan->kernel) return 502;
   int64_t elements, terms;

@@ -2,8 +2,8 @@
 // arithmetic, WIDENED and NARROWED the ways there and back, APUSK_NAME a function's name.
 
 // sums[j] += product over the last summed axis, for `count` neighbours of the result.
-static void APUSK_NAME(add_products)(T *sums, int64_t count, const T *a, int64_t a_step, int64_t a_sum, const T *b, int64_t b_step,
-                                     int64_t b_sum, int64_t length) {
+static void APUSK_NAME(add_products)(T *sums, int64_t count, const T *a, int64_t a_step, int64_t a_sum, const T *b,
+                                     int64_t b_step, int64_t b_sum, int64_t length) {
   if (!b) {
     for (int64_t r = 0; r < length; r++) {
       for (int64_t j = 0; j < count; j++) sums[j] += a[r * a_sum + j * a_step];
@@ -21,7 +21,8 @@ static void APUSK_NAME(add_products)(T *sums, int64_t count, const T *a, int64_t
   }
 }
 
-static void APUSK_NAME(finish)(const apusk_contract_args *args, T *output, const T *sums, const T *c, int64_t c_step, int64_t count) {
+static void APUSK_NAME(finish)(const apusk_contract_args *args, T *output, const T *sums, const T *c, int64_t c_step,
+                               int64_t count) {
   if (args->alpha == 1.0f && (!c || args->beta == 1.0f)) {
     for (int64_t j = 0; j < count; j++) output[j] = c ? sums[j] + c[j * c_step] : sums[j];
     return;

@@ -75,8 +75,8 @@ int32_t apusk_rotary_plan(const apusk_rotary_args *args, apusk_plan *plan);
 // ---- caches of keys and values ----------------------------------------------------------------------------------------------
 
 // com.microsoft GroupQueryAttention: from the last key's index of each item (lengths[b] = total - 1, int32) what the other steps
-// read: where its new tokens begin (starts: total - tokens, at least 0), each token's position, and how many keys are valid (total).
-// A total that does not fit the cache is fault 600, operand 5. A unit is an item.
+// read: where its new tokens begin (starts: total - tokens, at least 0), each token's position, and how many keys are valid
+// (total). A total that does not fit the cache is fault 600, operand 5. A unit is an item.
 typedef struct apusk_cache_positions_args {
   const int32_t *lengths;
   int64_t *starts;     // [batch]
@@ -88,8 +88,8 @@ typedef struct apusk_cache_positions_args {
 
 int32_t apusk_cache_positions_plan(const apusk_cache_positions_args *args, apusk_plan *plan);
 
-// present[b, h] = starts[b] rows of past[b, h], then the new rows, then zeros up to `capacity` rows of row_bytes each. New rows lie
-// row_stride bytes apart, those of a head head_stride, those of an item batch_stride. A unit is a head of an item.
+// present[b, h] = starts[b] rows of past[b, h], then the new rows, then zeros up to `capacity` rows of row_bytes each. New
+// rows lie row_stride bytes apart, those of a head head_stride, those of an item batch_stride. A unit is a head of an item.
 typedef struct apusk_cache_append_args {
   const void *past;       // [batch, heads, past_rows, row] or NULL
   const void *rows;

@@ -8,7 +8,8 @@
 extern "C" {
 #endif
 
-// output[i, j] = sum over p of a[i, p] * w[j, p] + bias[j], float32, summed in 16 lanes (lane p % 16) that a fixed tree adds up, with
+// output[i, j] = sum over p of a[i, p] * w[j, p] + bias[j], float32, summed in 16 lanes (lane p % 16) that a fixed tree adds
+// up, with
 //
 //   w[j, p] = (q[j, p] - zero[j, p / block]) * scale[j, p / block]
 //

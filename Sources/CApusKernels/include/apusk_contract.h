@@ -2,9 +2,9 @@
 //
 //   output[o] = sum over r of a[o . a_strides + r . a_sum_strides] * b[o . b_strides + r . b_sum_strides]
 //
-// with o over the dense row-major `shape`, r over `sum_shape` in row-major order. Without b its factor is 1. Strides count elements;
-// 0 repeats. Each sum starts at 0 and takes the products in the order of r, product and sum rounded by themselves; integers wrap.
-// Then, element by element:
+// with o over the dense row-major `shape`, r over `sum_shape` in row-major order. Without b its factor is 1. Strides count
+// elements; 0 repeats. Each sum starts at 0 and takes the products in the order of r, product and sum rounded by themselves;
+// integers wrap. Then, element by element:
 //
 //   output[o] = alpha * sum + beta * c[o . c_strides]
 //
@@ -45,8 +45,8 @@ typedef struct apusk_contract_args {
   int64_t outer_sums;  // how often the innermost summed axis is walked
 } apusk_contract_args;
 
-// Add an axis inside those added before, to the result or to those summed over, to an argument block that was all zeros. Axes that
-// can be walked as one are joined. Return 0, 100 for a negative extent, 301 where more than 16 axes remain.
+// Add an axis inside those added before, to the result or to those summed over, to an argument block that was all zeros. Axes
+// that can be walked as one are joined. Return 0, 100 for a negative extent, 301 where more than 16 axes remain.
 int32_t apusk_contract_add_axis(apusk_contract_args *args, int64_t extent, int64_t a_stride, int64_t b_stride, int64_t c_stride);
 int32_t apusk_contract_add_sum(apusk_contract_args *args, int64_t extent, int64_t a_stride, int64_t b_stride);
 

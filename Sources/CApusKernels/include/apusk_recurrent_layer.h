@@ -2,8 +2,8 @@
 // The float32 LSTM has a faster one for the usual activations (apusk_recurrent.h).
 //
 // As there, the input projection comes first: xw = X * W^T, dense [X's first two dimensions, directions * gates * H]. R is the
-// operator's own [directions, gates * H, H]. With a . b for products along H (16 partial sums, added in a fixed tree), Wb and Rb the
-// halves of the bias, clip(v) = v limited to [-clip, clip] (none where clip is 0):
+// operator's own [directions, gates * H, H]. With a . b for products along H (16 partial sums, added in a fixed tree), Wb and
+// Rb the halves of the bias, clip(v) = v limited to [-clip, clip] (none where clip is 0):
 //
 //   RNN   h' = f(clip(xw + h . R + Wb + Rb))
 //   GRU   z = f(clip(xw_z + h . R_z + Wb_z + Rb_z))      r = f(clip(... _r))
@@ -26,7 +26,8 @@ extern "C" {
 #define APUSK_LAYER_GRU 1
 #define APUSK_LAYER_LSTM 2
 
-// Pointers are to elements of element_type; strides count elements, as in apusk_lstm_f32_args. A unit is one direction of one item.
+// Pointers are to elements of element_type; strides count elements, as in apusk_lstm_f32_args. A unit is one direction of one
+// item.
 typedef struct apusk_recurrent_layer_args {
   const void *xw;
   const void *r;

@@ -11,15 +11,16 @@ extern "C" {
 
 // ---- discrete Fourier transform -------------------------------------------------------------------------------------------
 
-// Transforms of n points, computed in float64 whatever the element type: by the radix-2 algorithm where n is a power of 2, else as a
-// convolution with a chirp (Bluestein 1970), so in O(n log n) for every n.
+// Transforms of n points, computed in float64 whatever the element type: by the radix-2 algorithm where n is a power of 2,
+// else as a convolution with a chirp (Bluestein 1970), so in O(n log n) for every n.
 //
 //   X[k] = sum over t of x[t] e^(-2 pi i k t / n), k = 0 ..< bins; inverse: with +i, and divided by n
 //
 // A unit is one transform, (o, i) in row-major order of [outer, inner]: samples at input + o * input_outer + i * input_inner +
-// t * input_step for t < samples, zeros from there to n; real ones, or pairs (re, im). `window`, if any, is a factor of each sample.
-// Bin k is the pair at output + o * output_outer + i * output_inner + k * output_step. With `real_output` (of an inverse) the input
-// holds the bins 0 ... n / 2 of a spectrum whose others are their conjugates, and a bin of the output is one real number.
+// t * input_step for t < samples, zeros from there to n; real ones, or pairs (re, im). `window`, if any, is a factor of each
+// sample. Bin k is the pair at output + o * output_outer + i * output_inner + k * output_step. With `real_output` (of an
+// inverse) the input holds the bins 0 ... n / 2 of a spectrum whose others are their conjugates, and a bin of the output is
+// one real number.
 typedef struct apusk_dft_args {
   const void *input;
   const void *window;  // [n] or NULL
@@ -39,8 +40,8 @@ int32_t apusk_dft_plan(const apusk_dft_args *args, apusk_plan *plan);
 
 // ---- windows --------------------------------------------------------------------------------------------------------------
 
-// output[t] = a0 - a1 cos(2 pi t / N) + a2 cos(4 pi t / N), N = n for a periodic window and n - 1 for a symmetric one, computed in
-// float64 and rounded once (integers: cut towards 0). A window of one point is 1.
+// output[t] = a0 - a1 cos(2 pi t / N) + a2 cos(4 pi t / N), N = n for a periodic window and n - 1 for a symmetric one,
+// computed in float64 and rounded once (integers: cut towards 0). A window of one point is 1.
 typedef struct apusk_window_args {
   void *output;
   int64_t n;

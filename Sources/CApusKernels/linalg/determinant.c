@@ -54,7 +54,10 @@ int32_t apusk_determinant_plan(const apusk_determinant_args *args, apusk_plan *p
   plan->grain = 1 + (int64_t)(20000.0 / ((double)args->n * (double)args->n * (double)args->n + 8.0));
   if (args->element_type != APUSK_FLOAT32 && args->element_type != APUSK_FLOAT64) return 502;
   int64_t bytes;
-  if (__builtin_mul_overflow(args->n, args->n, &bytes) || __builtin_mul_overflow(bytes, (int64_t)sizeof(double), &bytes)) return 301;
+  if (__builtin_mul_overflow(args->n, args->n, &bytes) ||
+      __builtin_mul_overflow(bytes, (int64_t)sizeof(double), &bytes)) {
+    return 301;
+  }
   plan->scratch_bytes = bytes;
   return 0;
 }

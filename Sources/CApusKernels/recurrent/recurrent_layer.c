@@ -36,7 +36,9 @@ static void tanh_f64(double *v, int64_t n) {
 
 int64_t apusk_recurrent_layer_gates(int32_t kind) { return kind == APUSK_LAYER_RNN ? 1 : kind == APUSK_LAYER_GRU ? 3 : 4; }
 
-static int64_t directions_of(const apusk_recurrent_layer_args *args) { return args->direction == APUSK_LSTM_BIDIRECTIONAL ? 2 : 1; }
+static int64_t directions_of(const apusk_recurrent_layer_args *args) {
+  return args->direction == APUSK_LSTM_BIDIRECTIONAL ? 2 : 1;
+}
 
 void apusk_recurrent_layer_set_layout(apusk_recurrent_layer_args *args, int32_t layout) {
   int64_t directions = directions_of(args), hidden = args->hidden;

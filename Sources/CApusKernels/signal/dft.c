@@ -83,7 +83,8 @@ static transform prepared(int64_t n, complex_number *scratch) {
   return result;
 }
 
-// data[k] = sum of data[t] e^(-2 pi i k t / n), k < n. With kt = (k^2 + t^2 - (k - t)^2) / 2 that is a convolution with the chirp.
+// data[k] = sum of data[t] e^(-2 pi i k t / n), k < n. With kt = (k^2 + t^2 - (k - t)^2) / 2 that is a convolution with the
+// chirp.
 static void transformed(const transform *t) {
   if (!t->chirp) {
     radix2(t->data, t->m, t->roots, -1);
@@ -159,7 +160,10 @@ static int32_t dft(const void *args_, int64_t begin, int64_t end, apusp_worker *
 
 int32_t apusk_dft_plan(const apusk_dft_args *args, apusk_plan *plan) {
   *plan = (apusk_plan){.kernel = dft, .grain = 1};
-  if (args->n < 1 || args->samples < 0 || args->bins < 0 || args->bins > args->n || args->outer < 0 || args->inner < 0) return 100;
+  if (args->n < 1 || args->samples < 0 || args->bins < 0 || args->bins > args->n || args->outer < 0 ||
+      args->inner < 0) {
+    return 100;
+  }
   if (args->element_type != APUSK_FLOAT32 && args->element_type != APUSK_FLOAT64) return 502;
   if (args->n > INT64_MAX / 256) return 301;
   int64_t m = inner_points(args->n);

@@ -75,7 +75,8 @@ static int32_t mel(const void *args_, int64_t begin, int64_t end, apusp_worker *
     for (int i = 0; i < 3; i++) {
       double bin = corner_bin(args, m + i);
       if (!(bin >= 0 && bin < (double)args->bins)) {
-        worker->fault = (apusp_fault){.code = 600, .operand = 4, .position = m, .value = bin >= 0 && bin < 1e18 ? (int64_t)bin : -1,
+        worker->fault = (apusp_fault){.code = 600, .operand = 4, .position = m,
+                                      .value = bin >= 0 && bin < 1e18 ? (int64_t)bin : -1,
                                       .lower = 0, .upper = args->bins};
         return 600;
       }
