@@ -1,5 +1,5 @@
 // Template: Resize of elements of type ELEMENT with sums of type SUM. NAME is the kernel's name, TO_ELEMENT(x) rounds a sum to an
-// element, WEIGHT the tap's weight in that type, IS_SAME is 1 where ELEMENT is SUM: then rows are read and written where they lie.
+// element, WEIGHT is the tap's weight in that type, IS_SAME is 1 where ELEMENT is SUM: then rows are used where they lie.
 
 #define CONCATENATE2(a, b) a##b
 #define CONCATENATE(a, b) CONCATENATE2(a, b)
