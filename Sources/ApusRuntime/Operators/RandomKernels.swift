@@ -6,7 +6,7 @@ extension KernelBinding {
   /// the same.
   private static func seed(_ builder: PlanBuilder, _ node: BoundNode) -> UInt32 {
     if let seed = node.attributes.int("seed") { return UInt32(truncatingIfNeeded: seed) }
-    if let seed = node.attributes.float("seed"), let whole = Int64(exactly: seed.rounded(.towardZero)) {
+    if let seed = node.attributes.float("seed")?.rounded(.towardZero), let whole = Int64(exactly: seed) {
       return UInt32(truncatingIfNeeded: whole)
     }
     return UInt32(truncatingIfNeeded: builder.current)

@@ -51,7 +51,8 @@ extension HostContext {
         throw error("text that is no number", expected: "a decimal number", actual: String(decoding: text, as: UTF8.self))
       }
       if isWhole {
-        let integer = Int64(exactly: number.rounded(.towardZero)) ?? (number > 0 ? Int64.max : number < 0 ? Int64.min : 0)
+        number.round(.towardZero)
+        let integer = Int64(exactly: number) ?? (number > 0 ? Int64.max : number < 0 ? Int64.min : 0)
         wide.mutableBytes.storeBytes(of: integer, toByteOffset: 8 * index, as: Int64.self)
       } else {
         wide.mutableBytes.storeBytes(of: number, toByteOffset: 8 * index, as: Double.self)

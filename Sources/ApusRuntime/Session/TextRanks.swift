@@ -15,7 +15,8 @@ extension KernelBindings {
 /// Strings as numbers: each stands for its rank among all strings of a node's operands.
 ///
 /// Operators that move elements, or ask whether two are equal or which comes first, do with ranks what they do with the
-/// strings. So their kernels for int64 serve text, too. Rank 0 is the empty string, which operators put where there is no element.
+/// strings. So their kernels for int64 serve text, too. Rank 0 is the empty string, which operators put where there is no
+/// element.
 struct TextRanks {
   /// Ascending by bytes, each once.
   private let strings: [[UInt8]]
