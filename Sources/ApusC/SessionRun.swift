@@ -11,11 +11,24 @@ public func apus_session_prepare(
     bound.profile = nil
     // Whatever the outcome, the session has let go of buffers that no longer fit.
     defer { releaseUnbound(bound) }
+    // Shapes seen again make no object, and need no reserve.
+    if let shapes, try bound.session.prepareAgain({ areEqual($0, shapes, count) }) { return }
     try withReserve { () throws(ApusError) in
       try bound.session.prepare(try inputShapes(bound.loaded.model, shapes, count))
     }
     bound.loaded.log(APUS_LOG_DEBUG) { "session prepared: arena of \(bound.session.arenaBytes) bytes" }
   }
+}
+
+private func areEqual(_ known: [[Int]], _ shapes: UnsafePointer<apus_shape>, _ count: UInt32) -> Bool {
+  guard known.count == Int(count) else { return false }
+  for (index, extents) in known.enumerated() {
+    guard extents.count == Int(shapes[index].rank) else { return false }
+    guard !extents.isEmpty else { continue }
+    guard let wanted = shapes[index].extents else { return false }
+    for (axis, extent) in extents.enumerated() where wanted[axis] != Int64(extent) { return false }
+  }
+  return true
 }
 
 private func releaseUnbound(_ bound: BoundSession) {

@@ -15,6 +15,19 @@ public struct SessionOptions {
   public init() {}
 }
 
+/// A plan that a session keeps.
+private struct PlanOfShapes {
+  let shapes: [[Int]]
+  let plan: PreparedPlan
+  let inputPlaces: [(offset: Int, byteCount: Int)]
+
+  init(_ shapes: [[Int]], _ plan: PreparedPlan) {
+    self.shapes = shapes
+    self.plan = plan
+    inputPlaces = plan.inputBytes.indices.map { (plan.inputOffsets[$0], plan.inputBytes[$0]) }
+  }
+}
+
 /// One caller's way to run a model: prepared memory, bound buffers, state.
 ///
 /// Belongs to one thread at a time, `cancel` excepted. `prepare` for shapes, bind or fill buffers, `run`.
@@ -26,7 +39,7 @@ public final class Session {
   /// The plan for the prepared shapes where these tell all; nil for models that are run stage by stage.
   private var plan: PreparedPlan?
   /// Plans for shapes that were prepared before, the latest used last.
-  private var plans: [(shapes: [[Int]], plan: PreparedPlan)] = []
+  private var plans: [PlanOfShapes] = []
   private static let keptPlans = 16
   private var shapes: [[Int]] = []
   private var isReady = false
@@ -85,9 +98,7 @@ public final class Session {
       let reserve = try ObjectReserve.begin(model.file.objectBytes)
       defer { ObjectReserve.end(reserve) }
       if let index = plans.firstIndex(where: { $0.shapes == shapes }) {
-        let entry = plans.remove(at: index)
-        plans.append(entry)
-        try use(entry.plan, shapes)
+        try usePlan(index)
       } else {
         try makePlan(shapes)
       }
@@ -113,8 +124,19 @@ public final class Session {
       defer { try? constants.releaseDecoded() }
       return try PreparedPlan(builder, workspace: resources.workspace, packed: packed, threads: threads)
     }
-    plans.append((shapes, made))
-    try use(made, shapes)
+    plans.append(PlanOfShapes(shapes, made))
+    try usePlan(plans.count - 1)
+  }
+
+  /// `prepare` for shapes that are prepared now, or were before and whose plan is still kept: takes no memory of any kind.
+  /// - Parameter matches: whether given shapes, one for each input, are the wanted ones.
+  /// - Returns: false where there is no such plan; then nothing has changed.
+  public func prepareAgain(_ matches: ([[Int]]) -> Bool) throws(ApusError) -> Bool {
+    try requireIdle()
+    guard let index = plans.lastIndex(where: { matches($0.shapes) }) else { return false }
+    try usePlan(index)
+    try resetStates()
+    return true
   }
 
   private func sharedResources() throws(ApusError) -> RunResources {
@@ -124,14 +146,17 @@ public final class Session {
     return made
   }
 
-  /// Makes a plan the one that runs.
-  private func use(_ made: PreparedPlan, _ shapes: [[Int]]) throws(ApusError) {
+  /// Makes a kept plan the one that runs.
+  private func usePlan(_ index: Int) throws(ApusError) {
+    let entry = plans.remove(at: index)
+    plans.append(entry)
+    let made = entry.plan
     isReady = false
     plan = made
     made.moveArena(to: try sharedResources().workspace)
     try reservePorts(made.portBytes)
-    inputPlaces = made.inputBytes.indices.map { (made.inputOffsets[$0], made.inputBytes[$0]) }
-    self.shapes = shapes
+    inputPlaces = entry.inputPlaces
+    shapes = entry.shapes
     execution = runExecution()
     execution.steps = made.firstStep
     execution.count = Int64(made.stepCount)
