@@ -614,8 +614,9 @@ APUS_API int32_t apus_session_input_size(apus_session *session, uint32_t index, 
  * where the size depends on data (is_allocation_free is 0) and nothing has run. */
 APUS_API int32_t apus_session_output_size(apus_session *session, uint32_t index, uint64_t *size, apus_error *error);
 
-/* The extents of an output: as planned before a run, actual after it; as apus_session_output_size. Sets *rank, and writes the extents if `capacity` is at
- * least that. `extents` may be NULL with capacity 0, to ask for the rank: APUS_ERROR_BUFFER_TOO_SMALL, but *rank is set. */
+/* The extents of an output: as planned before a run, actual after it; as apus_session_output_size. Sets *rank, and writes the
+ * extents if `capacity` is at least that. `extents` may be NULL with capacity 0, to ask for the rank:
+ * APUS_ERROR_BUFFER_TOO_SMALL, but *rank is set. */
 APUS_API int32_t apus_session_output_shape(apus_session *session, uint32_t index, int64_t *extents, uint32_t capacity,
                                            uint32_t *rank, apus_error *error);
 

@@ -66,7 +66,7 @@ def check_core_swift(path, code):
     each(r"\bany\s+[A-Z]", code, path, "`any` is not Embedded Swift")
     each(r"\bthrows\b(?!\s*\()", code, path, "untyped throws: the core throws ApusError only, `throws(ApusError)`")
     each(r"\b(U?Int(?:8|16|32|64|128)?)\(\s*(?:Float|Double)\b", code, path, "{0}(a float) traps on NaN and overflow")
-    each(r"\b(U?Int(?:8|16|32|64|128)?)\([^()\n]*(?:\([^()\n]*\))?[^()\n]*\.rounded\(", code, path,
+    each(r"\b(U?Int(?:8|16|32|64|128)?)\((?!exactly:)[^()\n]*(?:\([^()\n]*\))?[^()\n]*\.rounded\(", code, path,
          "{0}(a float) traps on NaN and overflow")
     each(r"\b(U?Int(?:8|16|32|64|128)?)\([^()\n]*\b\d+\.\d+", code, path, "{0}(a float) traps on NaN and overflow")
     floats = set(re.findall(r"\b([a-z]\w*)\s*:\s*(?:inout\s+)?(?:Float|Double|Float16)\b(?![?\w])", code))

@@ -22,7 +22,9 @@ import Testing
     let run = try ModelRun(model, inputs: ["x": .tensor(array(checkpoint.input, [2, 2]))], profile: true)
     #expect(run.outputs.map(\.name) == ["logits"])
     #expect(run.outputs[0].value.array?.dimensions == [2, 2])
-    for (actual, expected) in zip(floats(try #require(run.outputs[0].value.array)), checkpoint.output) { #expect(abs(actual - expected) < 1e-5) }
+    for (actual, expected) in zip(floats(try #require(run.outputs[0].value.array)), checkpoint.output) {
+      #expect(abs(actual - expected) < 1e-5)
+    }
     let profile = try #require(run.profile(of: model))
     #expect(profile.lines.contains { $0.operatorName == "Gemm" })
     #expect(profile.text.contains("fc1"))

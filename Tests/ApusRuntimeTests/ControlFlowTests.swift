@@ -116,7 +116,10 @@ import Testing
     builder.definition.graphs[1] = body.graph
     let outputs = builder.node(
       "Scan", version: 21, [start, sequence], outputs: 2,
-      [Attribute("body", .graph(body.id)), Attribute("num_scan_inputs", .int(1)), Attribute("scan_output_directions", .ints([1]))],
+      [
+        Attribute("body", .graph(body.id)), Attribute("num_scan_inputs", .int(1)),
+        Attribute("scan_output_directions", .ints([1])),
+      ],
       type: TensorType(.float32, nil))
     builder.output(outputs[0], outputs[1])
     let results = try runOnce(

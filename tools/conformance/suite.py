@@ -1,8 +1,8 @@
 """Runs ONNX's backend test suite through modelconv and compares with the committed list of known failures.
 
 A case passes where every output of all of its data sets has the expected kind, type and shape, and numbers within rtol 1e-3 and
-atol 1e-7 (the suite's own; rtol 2^-6 for bfloat16). Exit code 1 where a case fails that known-failures.txt does not list, or where
-it lists one that passes.
+atol 1e-7 (the suite's own; rtol 2^-6 for bfloat16). Exit code 1 where a case fails that known-failures.txt does not list, or
+where it lists one that passes.
 """
 
 import argparse

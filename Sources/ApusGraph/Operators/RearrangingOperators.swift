@@ -93,9 +93,10 @@ extension OperatorSchema {
     }
     var result = shape
     for axis in 0..<shape.rank where repeats[axis] != 1 {
-      result[axis] = try shape[axis].value.map { extent throws(ApusError) in
-        .known(try extent.checkedMultiplied(by: repeats[axis]))
-      } ?? (repeats[axis] == 0 ? .known(0) : .unknown)
+      result[axis] =
+        try shape[axis].value.map { extent throws(ApusError) in
+          .known(try extent.checkedMultiplied(by: repeats[axis]))
+        } ?? (repeats[axis] == 0 ? .known(0) : .unknown)
     }
     context.setOutput(0, type, result)
   }

@@ -149,7 +149,8 @@ extension InferenceContext {
         }
         result[axis] = .known(Int(sizes[position]))
       } else if let scales = operands?.scales, let extent = shape[axis].value {
-        result[axis] = Int(exactly: (Float(scales[position]) * Float(extent)).rounded(.down)).map { .known(max(0, $0)) } ?? .unknown
+        result[axis] =
+          Int(exactly: (Float(scales[position]) * Float(extent)).rounded(.down)).map { .known(max(0, $0)) } ?? .unknown
       } else if operands?.scales?[position] != 1 {
         result[axis] = .unknown
       }

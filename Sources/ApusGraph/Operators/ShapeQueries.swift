@@ -97,7 +97,8 @@ extension OperatorSchema {
     {
       guard delta != 0 else { throw context.error("a step of zero", input: 2, expected: "another step") }
       guard delta > 0 ? start < limit : start > limit else { return .known(0) }
-      let distance = delta > 0 ? Int(limit).subtractingReportingOverflow(Int(start)) : Int(start).subtractingReportingOverflow(Int(limit))
+      let distance =
+        delta > 0 ? Int(limit).subtractingReportingOverflow(Int(start)) : Int(start).subtractingReportingOverflow(Int(limit))
       guard !distance.overflow else { throw Int.overflowError("limit - start of a Range") }
       // The distance is 1 or more here.
       return .known(Int((UInt64(distance.partialValue) - 1) / delta.magnitude) + 1)

@@ -146,7 +146,8 @@ extension PlanBuilder {
         base.column_tap_count = columnCount
       }
       let isLast = index == pending.count - 1
-      let target = isLast
+      let target =
+        isLast
         ? try self.output(output, layout) : temporary(byteCount: try checkedElementCount(extents).checkedMultiplied(by: width))
       try emitResizeStep(source, target, base, rowTaps: rowTaps, columnTaps: columnTaps, type: type)
       source = target
@@ -190,7 +191,9 @@ extension ElementType {
       Int64(exactly: min(max(value, low), high).rounded(.toNearestOrEven)) ?? 0
     }
     switch self {
-    case .float32: return Int64(Float(value).bitPattern)
+    case .float32:
+      let single = Float(value)
+      return Int64(single.bitPattern)
     case .float64: return Int64(bitPattern: value.bitPattern)
     case .uint8: return held(0, 255)
     case .int8: return held(-128, 127)

@@ -148,9 +148,10 @@ extension KernelBinding {
   /// - Parameter split: the extents of the six axes as they are stored in a layout, and their new order.
   private static func blocks(
     _ name: Name,
-    _ split: @escaping @Sendable (_ extents: [Int], _ block: Int, _ layout: Layout, _ mode: Name?) -> (
-      extents: [Int], order: [Int]
-    )
+    _ split:
+      @escaping @Sendable (_ extents: [Int], _ block: Int, _ layout: Layout, _ mode: Name?) -> (
+        extents: [Int], order: [Int]
+      )
   ) -> KernelBinding {
     KernelBinding(name, native: .wholeBytes) { builder, node throws(ApusError) in
       let layout = try builder.presentLayout(node.input(0))

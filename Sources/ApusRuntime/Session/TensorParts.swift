@@ -40,7 +40,8 @@ extension HostContext {
     let block = view.inner * (try width(tensor))
     let result = try makeTensor(tensor.elementType, extents)
     for outer in 0..<view.outer where count * block > 0 {
-      let source = UnsafeRawBufferPointer(rebasing: tensor.bytes[((outer * view.extent + start) * block)...].prefix(count * block))
+      let source = UnsafeRawBufferPointer(
+        rebasing: tensor.bytes[((outer * view.extent + start) * block)...].prefix(count * block))
       UnsafeMutableRawBufferPointer(rebasing: result.mutableBytes[(outer * count * block)...]).copyMemory(from: source)
     }
     return result

@@ -89,8 +89,8 @@ int32_t apusk_resize_plan(int32_t level, int32_t element_type, const apusk_resiz
 #define APUSK_PADDING_REFLECTION 2
 
 // output [batch, channels, places] of input [batch, channels, spatial...] at grid [batch, places, axes], innermost axis
-// first, -1 ... 1 over the input. Modes are those of Resize. A unit is a place. input, grid and output are float32 or float64, all
-// of one type.
+// first, -1 ... 1 over the input. Modes are those of Resize. A unit is a place. input, grid and output are float32 or float64,
+// all of one type.
 typedef struct apusk_grid_sample_args {
   const void *input;
   const void *grid;
