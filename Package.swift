@@ -79,7 +79,7 @@ let package = Package(
         "ApusConvert", "ApusTraining", "Apus", "ApusGraph", "ApusFormat", "ApusFormatWriter", "ApusSafetensors",
         .product(name: "Crypto", package: "swift-crypto"), .product(name: "SwiftProtobuf", package: "swift-protobuf"),
       ]),
-    .testTarget(name: "modelconvTests", dependencies: ["modelconv", "ApusConvert", "ApusSafetensors"]),
+    .testTarget(name: "modelconvTests", dependencies: ["modelconv", "ApusConvert", "ApusGraph", "ApusSafetensors"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c17,

@@ -42,6 +42,10 @@ import Testing
     bench.seconds = 0
     try check(try Benchmark(path: scratch.file("m.apus"), options: bench).json, "apus.bench")
     try check(OperatorListing().json, "apus.operators")
+    try check(try Coverage(path: scratch.file("m.safetensors")).json, "apus.coverage")
+    var agreement = Agreement.Options()
+    agreement.perNode = true
+    try check(try Agreement(path: scratch.file("m.apus"), options: agreement).json, "apus.agreement")
     // A failure is a document, too.
     try check(Verification(path: "/nonexistent").json, "apus.verify")
   }

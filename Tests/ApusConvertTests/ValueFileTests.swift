@@ -32,7 +32,7 @@ import Testing
   @Test func wrongFilesAreNamed() throws {
     let scratch = try Scratch()
     let path = scratch.file("value.pb")
-    FileManager.default.createFile(atPath: path, contents: Data([0xff, 0xff, 0xff]))
+    try scratch.write([0xff, 0xff, 0xff], "value.pb")
     let error = #expect(throws: ApusError.self) { _ = try ValueFile.read(path, as: tensor) }
     #expect(error?.file == path)
     #expect(throws: ApusError.self) { _ = try ValueFile.read(scratch.file("value.txt"), as: tensor) }
@@ -45,7 +45,7 @@ import Testing
     let scratch = try Scratch()
     let path = scratch.file("arrays.npz")
     let data = try #require(Data(base64Encoded: base64))
-    FileManager.default.createFile(atPath: path, contents: data)
+    try scratch.write(Array(data), "arrays.npz")
     let arrays = try NpzArchive(path: path).arrays
     #expect(arrays.map(\.name) == ["a", "b"])
     #expect(arrays[0].array == NpyArray(elementType: .int16, dimensions: [3], bytes: [0, 0, 1, 0, 2, 0]))
@@ -53,13 +53,13 @@ import Testing
 
     // No cut and no flipped byte of the directory may crash or give other arrays without an error.
     for count in stride(from: 0, to: data.count, by: 7) {
-      FileManager.default.createFile(atPath: path, contents: data.prefix(count))
+      try scratch.write(Array(data.prefix(count)), "arrays.npz")
       #expect(throws: ApusError.self, "\(count) bytes") { _ = try NpzArchive(path: path) }
     }
     for position in (data.count - 160)..<data.count {
       var changed = data
       changed[position] ^= 0xff
-      FileManager.default.createFile(atPath: path, contents: changed)
+      try scratch.write(Array(changed), "arrays.npz")
       _ = try? NpzArchive(path: path)
     }
   }

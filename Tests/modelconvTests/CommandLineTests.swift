@@ -1,4 +1,5 @@
 import ApusConvert
+import ApusGraph
 import ApusSafetensors
 import Foundation
 import Testing
@@ -141,17 +142,70 @@ private final class Folder {
     #expect(wrong.errors.contains("safetensors"))
     #expect(!folder.files.contains("x.apus"))
 
+    let missingInput = try Command("run", model, "--input", "x=" + folder.file("none.npy"))
+    #expect(missingInput.code == 1)
+    #expect(missingInput.errors.contains("none.npy"))
     let unknown = try Command("run", model, "--input", "y=" + folder.file("none.npy"))
     #expect(unknown.code == 1)
-    #expect(unknown.errors.contains("none.npy"))
+    #expect(unknown.errors.contains("'y'"))
     #expect(try Command("inspect", model, "--shape", "x=1,3").code == 1)
     #expect(try Command("bench", model, "--shape", "nothing=1").code == 1)
+  }
+
+  @Test func aBatchIsAnsweredLineByLine() throws {
+    let folder = try Folder()
+    let input = NpyArray(elementType: .float32, dimensions: [1, 2], bytes: [Float(3), 1].withUnsafeBytes { Array($0) })
+    try input.write(path: folder.file("x.npy"))
+    func line(_ inputs: [String]) -> String {
+      let request: JSONValue = [
+        "model": .string(folder.file("tiny.safetensors")), "inputs": .array(inputs.map { .string($0) }),
+        "output_dir": .string(folder.file("out")),
+      ]
+      return request.serialized(indented: false)
+    }
+    let lines = [line([folder.file("x.npy")]), "no JSON", "", line([])]
+    try Data(lines.joined(separator: "\n").utf8).write(to: URL(fileURLWithPath: folder.file("batch")))
+    let batch = try Command("run", "--batch", folder.file("batch"))
+    #expect(batch.code == 0, "\(batch.errors)")
+    let answers = try batch.output.split(separator: "\n").map { try JSONValue(parsing: String($0)) }
+    #expect(answers.map { $0["exit_code"]?.integerValue } == [0, 1, 1])
+    #expect(answers[0]["outputs"] == [.string(folder.file("out/output_0.pb"))])
+    #expect(answers[2]["message"]?.stringValue?.contains("1: x") == true)
+    let tensor = ValueType.tensor(TensorType(.float32, nil))
+    let output = try ValueFile.read(folder.file("out/output_0.pb"), as: tensor)
+    #expect(output.array?.bytes == [Float(6), 2].withUnsafeBytes { Array($0) })
+  }
+
+  @Test func aModelIsComparedWithItsSourceAndDrawn() throws {
+    let folder = try Folder()
+    let model = folder.file("tiny.apus")
+    #expect(try Command("convert", folder.file("tiny.safetensors")).code == 0)
+    let nodes = try Command("verify", model, "--against", folder.file("tiny.safetensors"), "--per-node")
+    #expect(nodes.code == 0, "\(nodes.errors)")
+    #expect(nodes.output.contains("no node departs"))
+
+    let data = folder.file("test_data_set_0")
+    try FileManager.default.createDirectory(atPath: data, withIntermediateDirectories: true)
+    let input = NpyArray(elementType: .float32, dimensions: [1, 2], bytes: [Float(3), 1].withUnsafeBytes { Array($0) })
+    try input.write(path: data + "/input_0.npy")
+    let output = NpyArray(elementType: .float32, dimensions: [1, 2], bytes: [Float(6), 3].withUnsafeBytes { Array($0) })
+    try output.write(path: data + "/output_0.npy")
+    let wrong = try Command("verify", model, "--against", data, "--json")
+    #expect(wrong.code == 1)
+    let document = try JSONValue(parsing: wrong.output)
+    #expect(document["agrees"] == false)
+    #expect(document["sets"]?.arrayValue?.first?["outputs"]?.arrayValue?.first?["failures"] == 1)
+
+    let inspect = try Command("inspect", model, "--html", folder.file("tiny.html"), "--dot", folder.file("tiny.dot"))
+    #expect(inspect.code == 0, "\(inspect.errors)")
+    #expect(folder.files.contains("tiny.html"))
+    #expect(folder.files.contains("tiny.dot"))
   }
 
   @Test func usageErrorsExitWithTwo() throws {
     for arguments in [
       ("convert", "--nonsense"), ("convert", "--codec=lz4"), ("inspect", "--shape=x"), ("bench", "--threads=0"),
-      ("bench", "--seconds=-1"), ("run", "--input=x"), ("nonsense", "x"),
+      ("bench", "--seconds=-1"), ("run", "--input=x"), ("run", "--batch=-"), ("verify", "--rtol=-1"), ("nonsense", "x"),
     ] {
       let command = try Command(arguments.0, arguments.1, "file")
       #expect(command.code == 2, "\(arguments): \(command.errors)")
@@ -162,7 +216,7 @@ private final class Folder {
   }
 
   @Test func helpAndVersionExitWithZero() throws {
-    for command in ["convert", "inspect", "verify", "run", "bench", "operators"] {
+    for command in ["convert", "coverage", "inspect", "verify", "run", "bench", "operators"] {
       let help = try Command(command, "--help")
       #expect(help.code == 0)
       #expect(help.output.contains("modelconv \(command) "))

@@ -37,16 +37,12 @@ struct GraphLayout {
     self.boxCount = boxCount
     layerOf = Array(repeating: 0, count: boxCount)
     for edge in edges { layerOf[edge.to] = max(layerOf[edge.to], layerOf[edge.from] + 1) }
-    // An input belongs right above its first reader.
-    var firstReader: [Int: Int] = [:]
-    var isRead = Array(repeating: false, count: boxCount)
-    var reads = Array(repeating: false, count: boxCount)
-    for edge in edges {
-      firstReader[edge.from] = min(firstReader[edge.from] ?? Int.max, layerOf[edge.to])
-      isRead[edge.from] = true
-      reads[edge.to] = true
+    // Each box stands right above its first reader: what is computed of constants alone is not all on top.
+    var readers: [[Int]] = Array(repeating: [], count: boxCount)
+    for edge in edges { readers[edge.from].append(edge.to) }
+    for box in (0..<boxCount).reversed() {
+      if let first = readers[box].map({ layerOf[$0] }).min() { layerOf[box] = first - 1 }
     }
-    for box in 0..<boxCount where !reads[box] { if let reader = firstReader[box] { layerOf[box] = reader - 1 } }
     above = Array(repeating: [], count: boxCount)
     below = Array(repeating: [], count: boxCount)
     let chains = edges.map { route($0.from, $0.to) }

@@ -57,7 +57,9 @@ extension Inspection {
       text += "  state \(state.name.string): \(graph.values[Int(state.output)].name.string) of a run becomes "
       text += "\(graph.values[Int(state.input)].name.string) of the next\n"
     }
-    for symbol in definition.symbols {
+    let ports = (graph.inputs + graph.outputs).compactMap { graph.values[Int($0)].type?.tensor?.shape }
+    for (id, symbol) in definition.symbols.enumerated()
+    where ports.contains(where: { $0.dimensions.contains(.symbol(SymbolID(id))) }) {
       text += "  \(symbol.name.string): from \(symbol.minimum)" + (symbol.maximum.map { " to \($0)" } ?? "")
       text += symbol.multiple > 1 ? ", a multiple of \(symbol.multiple)\n" : "\n"
     }
