@@ -20,7 +20,7 @@ extension apus_allocator: SizedStruct {
 }
 
 extension apus_limits: SizedStruct {
-  static var firstSize: Int { 56 }
+  static var firstSize: Int { 64 }
   static var defaults: apus_limits {
     let limits = Limits()
     return apus_limits(

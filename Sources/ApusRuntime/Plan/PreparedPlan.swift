@@ -233,8 +233,10 @@ final class PreparedPlan {
     }
   }
 
-  /// Moves the plan to the workspace's memory where that was made anew since.
-  func moveArena(to workspace: Workspace) {
+  /// Moves the plan to the workspace's memory where that was made anew since, and makes that as large as the plan needs: an
+  /// allocation that failed for another plan may have left less.
+  func moveArena(to workspace: Workspace) throws(ApusError) {
+    try workspace.reserve(arenaBytes)
     guard workspace.buffer.pointer != arena else { return }
     arena = workspace.buffer.pointer
     for (index, offset) in arenaOffsets.enumerated() where offset >= 0 { addresses[index] = arena + offset }

@@ -298,7 +298,7 @@ final class GraphRunner {
   }
 
   private func execute(_ stage: Stage, _ frame: Frame, _ resources: RunResources) throws(ApusError) {
-    stage.plan.moveArena(to: resources.workspace)
+    try stage.plan.moveArena(to: resources.workspace)
     for (port, id) in stage.program.graph.inputs.enumerated() {
       stage.plan.bindInput(port, frame.values[Int(id)]?.tensor?.pointer)
     }

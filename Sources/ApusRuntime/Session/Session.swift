@@ -111,8 +111,15 @@ public final class Session {
 
   private func makePlan(_ shapes: [[Int]]) throws(ApusError) {
     let resources = try sharedResources()
-    let builder = try model.withConstants { constants, _ throws(ApusError) in
-      try model.plan(shapes, constants, threads: threads)
+    let builder: PlanBuilder?
+    do throws(ApusError) {
+      builder = try model.withConstants { constants, _ throws(ApusError) in
+        try model.plan(shapes, constants, threads: threads)
+      }
+    } catch {
+      // After an error of the shapes the session is as it was; after one of memory it is not.
+      if error.status == .outOfMemory { isReady = false }
+      throw error
     }
     isReady = false
     guard let builder else {
@@ -153,7 +160,7 @@ public final class Session {
     let made = entry.plan
     isReady = false
     plan = made
-    made.moveArena(to: try sharedResources().workspace)
+    try made.moveArena(to: try sharedResources().workspace)
     try reservePorts(made.portBytes)
     inputPlaces = entry.inputPlaces
     shapes = entry.shapes
