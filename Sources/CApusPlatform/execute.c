@@ -56,13 +56,14 @@ static void run_chunk(void *context, int32_t chunk, int32_t index) {
   }
 }
 
-static int32_t run_split(const apusp_execution *execution, const apusp_step *step, int32_t threads,
+static int32_t run_split(const apusp_execution *execution, const apusp_step *step, int64_t phase, int32_t threads,
                          const apusp_worker **failed) {
   int64_t chunk_units = (step->units - 1) / (threads * chunks_per_thread) + 1;
   if (chunk_units < step->grain) chunk_units = step->grain;
   split split = {.execution = execution, .step = step, .chunk_units = chunk_units, .stop_at = INT64_MAX};
   for (int32_t i = 0; i < threads; i++) {
     execution->workers[i].status = APUSP_OK;
+    execution->workers[i].phase = phase;
     execution->workers[i].fault.code = 0;
   }
   apusp_pool_run(execution->pool, (int32_t)((step->units - 1) / chunk_units + 1), run_chunk, &split);
@@ -76,14 +77,25 @@ static int32_t run_split(const apusp_execution *execution, const apusp_step *ste
 
 // --- All steps ---
 
+static int32_t run_phase(const apusp_execution *execution, const apusp_step *step, int64_t phase, int32_t threads,
+                         const apusp_worker **failed) {
+  if (threads > 1 && step->units > step->grain) return run_split(execution, step, phase, threads, failed);
+  apusp_worker *worker = &execution->workers[0];
+  worker->fault.code = 0;
+  worker->phase = phase;
+  int32_t status = step->kernel(step->args, 0, step->units, worker);
+  if (status != APUSP_OK) *failed = worker;
+  return status;
+}
+
 static int32_t run_step(const apusp_execution *execution, const apusp_step *step, int32_t threads,
                         const apusp_worker **failed) {
   if (step->units <= 0) return APUSP_OK;
-  if (threads > 1 && step->units > step->grain) return run_split(execution, step, threads, failed);
-  apusp_worker *worker = &execution->workers[0];
-  worker->fault.code = 0;
-  int32_t status = step->kernel(step->args, 0, step->units, worker);
-  if (status != APUSP_OK) *failed = worker;
+  int32_t status = run_phase(execution, step, 0, threads, failed);
+  for (int64_t phase = 1; phase < step->phases && status == APUSP_OK; phase++) {
+    status = interruption(execution);
+    if (status == APUSP_OK) status = run_phase(execution, step, phase, threads, failed);
+  }
   return status;
 }
 

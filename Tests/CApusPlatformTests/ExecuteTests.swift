@@ -46,7 +46,7 @@ final class TestProgram {
       steps.append(
         apusp_step(
           kernel: mark, args: UnsafeRawPointer(arguments.baseAddress! + i), units: Int64(units[i]), grain: grain,
-          node: Int32(i)))
+          node: Int32(i), phases: 1))
     }
     workers = .allocate(capacity: count)
     workers.initialize(repeating: apusp_worker())
@@ -130,6 +130,55 @@ final class TestProgram {
         #expect((0..<failAt).allSatisfy { program.cells[1][$0] == 1 }, "what comes before the fault is done")
       }
     }
+  }
+
+  /// A running sum over phases: in each phase every cell becomes the sum of its two neighbours' cells of the phase before.
+  private struct NeighbourArguments {
+    var cells: UnsafeMutablePointer<UInt64>  // two rows of `count`, used in turns
+    var count: Int64
+  }
+
+  @Test(arguments: [nil, 2, 3, 4])
+  func eachPhaseSeesAllOfThePhaseBefore(threads: Int?) throws {
+    let pool = try threads.map { try TestPool(threads: $0) }
+    let count = 64
+    let phases = 200
+    var expected = (0..<count).map { UInt64($0) }
+    for _ in 0..<phases { expected = (0..<count).map { expected[($0 + 1) % count] &+ expected[($0 + count - 1) % count] } }
+    for round in 0..<20 {
+      var cells = (0..<2 * count).map { UInt64($0 % count) }
+      let last = cells.withUnsafeMutableBufferPointer { cells in
+        var arguments = NeighbourArguments(cells: cells.baseAddress!, count: Int64(count))
+        let program = TestProgram(units: [count], grain: Int64(1 + round))
+        program.steps[0].phases = Int64(phases)
+        program.steps[0].kernel = { args, begin, end, worker in
+          let arguments = args!.assumingMemoryBound(to: NeighbourArguments.self).pointee
+          let from = arguments.cells + Int(worker!.pointee.phase % 2 * arguments.count)
+          let to = arguments.cells + Int((worker!.pointee.phase + 1) % 2 * arguments.count)
+          let count = Int(arguments.count)
+          for unit in Int(begin)..<Int(end) { to[unit] = from[(unit + 1) % count] &+ from[(unit + count - 1) % count] }
+          return 0
+        }
+        return withUnsafePointer(to: &arguments) { arguments in
+          program.steps[0].args = UnsafeRawPointer(arguments)
+          #expect(program.run(pool: pool).status == 0)
+          return Array(cells[0..<count])  // an even number of phases ends in the first row
+        }
+      }
+      #expect(last == expected)
+    }
+  }
+
+  @Test(arguments: [nil, 2])
+  func aFaultEndsTheStepAtItsPhase(threads: Int?) throws {
+    let pool = try threads.map { try TestPool(threads: $0) }
+    let program = TestProgram(units: [100], grain: 10)
+    program.steps[0].phases = 5
+    program.arguments[0].failAt = 40
+    program.arguments[0].status = 600
+    let outcome = program.run(pool: pool)
+    #expect(outcome.status == 600 && outcome.step == 0 && outcome.fault.position == 40)
+    #expect((0..<40).allSatisfy { program.cells[0][$0] == 1 }, "one phase")
   }
 
   @Test func aFaultDoesNotStayForTheNextRun() throws {

@@ -75,7 +75,7 @@
       execution.pool = pool.pointer
       var outcome = apusp_outcome()
       withUnsafePointer(to: &seen) { seen in
-        var step = apusp_step(kernel: Self.observe, args: UnsafeRawPointer(seen), units: 64, grain: 1, node: 0)
+        var step = apusp_step(kernel: Self.observe, args: UnsafeRawPointer(seen), units: 64, grain: 1, node: 0, phases: 1)
         withUnsafePointer(to: &step) { step in
           execution.steps = step
           apusp_fp_leave(mode)

@@ -57,7 +57,7 @@ struct SegmentDecoding {
 
   /// All chunks as one step; valid while this value lives.
   var step: apusp_step {
-    apusp_step(kernel: Self.kernel, args: UnsafeRawPointer(arguments.pointer), units: Int64(count), grain: 1, node: -1)
+    apusp_step(kernel: Self.kernel, args: UnsafeRawPointer(arguments.pointer), units: Int64(count), grain: 1, node: -1, phases: 1)
   }
 
   /// Decodes the chunks [begin, end). A chunk that does not decode is reported as fault 406 at its number.

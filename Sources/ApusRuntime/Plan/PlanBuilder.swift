@@ -7,6 +7,7 @@ struct PlannedStep {
   let kernel: apusp_kernel
   let units: Int64
   let grain: Int64
+  let phases: Int64
   let node: Int32
   let argumentBytes: Int
   /// Whether it touches a model input or output: then its arguments are written anew when these are bound.
@@ -285,7 +286,7 @@ final class PlanBuilder {
     guard let kernel = plan.kernel else { throw ApusError(.internal, "a plan has no kernel") }
     scratchBytes = max(scratchBytes, Int(plan.scratch_bytes))
     let step = PlannedStep(
-      kernel: kernel, units: plan.units, grain: plan.grain, node: Int32(current),
+      kernel: kernel, units: plan.units, grain: plan.grain, phases: plan.phases, node: Int32(current),
       argumentBytes: MemoryLayout<Arguments>.stride, buffers: touched.compactMap { $0 },
       writeArguments: { pointers, target in
         target.initializeMemory(as: Arguments.self, repeating: arguments(pointers), count: 1)

@@ -229,7 +229,8 @@ final class PreparedPlan {
       argumentBlocks.append(block)
       step.writeArguments(PointerTable(addresses: addresses), block)
       (stepTable + index).initialize(
-        to: apusp_step(kernel: step.kernel, args: block, units: step.units, grain: step.grain, node: step.node))
+        to: apusp_step(
+          kernel: step.kernel, args: block, units: step.units, grain: step.grain, node: step.node, phases: step.phases))
     }
   }
 

@@ -27,6 +27,7 @@ typedef struct apusk_plan {
   int64_t units;          // all the work; 0 if there is nothing to do
   int64_t grain;          // fewest units worth giving to a thread
   int64_t scratch_bytes;  // what each worker's scratch must hold at least
+  int64_t phases;         // how often all units are done, with a barrier between (apusp_step.h); 0 is the same as 1
 } apusk_plan;
 
 // Most dimensions of a strided argument block, after neighbours that can be walked as one were merged.

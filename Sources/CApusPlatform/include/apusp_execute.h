@@ -20,9 +20,9 @@ typedef struct apusp_execution {
   int32_t worker_count;
   apusp_pool *APUSP_NULLABLE pool;
 
-  // Looked at before each step and each chunk.
+  // Looked at before each step, each phase and each chunk.
   const apusp_run_control *APUSP_NULLABLE control;
-  uint64_t deadline;  // a time of apusp_clock_now, 0 for none; looked at before each step and each chunk
+  uint64_t deadline;  // a time of apusp_clock_now, 0 for none; looked at before each step, phase and chunk
 
   // count entries: the nanoseconds that each step took are added to its entry.
   uint64_t *APUSP_NULLABLE profile;
