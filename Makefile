@@ -29,9 +29,10 @@ bench: libapus ## Measure Apus beside ONNX Runtime; tables into build/bench/
 	@tools/install-deps bench
 	@Benchmarks/run
 
-conformance: deps ## ONNX's own test suite, light and real models, through modelconv
+conformance: deps ## ONNX's own test suite, light, random and real models, through modelconv
 	@tools/conformance/run
 	@tools/conformance/light
+	@tools/conformance/random_models
 	@tools/conformance/real_models
 
 hardening: deps ## Hostile files under AddressSanitizer: every flip, every cut, 100,000 sealed mutations

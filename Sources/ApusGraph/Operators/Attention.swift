@@ -193,6 +193,8 @@ extension InferenceContext {
       let heads = attributes.int("num_heads") ?? 0
       if heads > 0 {
         size = try quotient(size, heads, "hidden size by num_heads", input: 0)
+      } else if stated == 0, cosines[rank - 1].value == nil {
+        size = .unknown
       } else {
         guard stated == 0, let half = cosines[rank - 1].value, half > 0 else {
           throw attributeError("num_heads", expected: "1 or more", actual: "\(heads)")

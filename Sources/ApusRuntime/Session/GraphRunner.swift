@@ -275,7 +275,6 @@ final class GraphRunner {
       let part = program.stage(found.range) { id in
         program.graph.values[Int(id)].constant != nil
       }
-      // What was read while planning is a table of the plan; as an input it would be one more thing to bind.
       let builder = try PlanBuilder(
         program: part, constants: constants, registry: model.registry, bindings: model.bindings, inference: found.inference,
         level: model.level, threads: resources.threads)
