@@ -1,6 +1,6 @@
 """Makers of random models of the operators of com.microsoft that exporters and ONNX Runtime's own optimizer write.
 
-onnx has neither tests nor a reference for them: ONNX Runtime is the definition. Importing this module adds to random_cases.MAKERS.
+onnx has neither tests nor a reference for them: ONNX Runtime is the definition. Adds to random_cases.MAKERS.
 """
 
 import numpy as np
@@ -12,13 +12,16 @@ DOMAIN = "com.microsoft"
 
 def fused(*names):
     """A maker of operators of com.microsoft, which have one version."""
+
     def register(function):
         def make(draw, name):
             case = function(draw, name)
             if case is not None:
                 case.domain = DOMAIN
             return case
+
         return maker(*names)(make)
+
     return register
 
 
@@ -39,7 +42,9 @@ def fused_gemm(draw, name):
     attributes = {"transB": draw.integer(0, 1), "activation": activation}
     if activation == "LeakyRelu":
         attributes["activation_alpha"] = 0.2
-    return Case(name, [draw.floats([m, k]), draw.floats([n, k] if attributes["transB"] else [k, n]), draw.floats([n])], attributes)
+    return Case(
+        name, [draw.floats([m, k]), draw.floats([n, k] if attributes["transB"] else [k, n]), draw.floats([n])], attributes
+    )
 
 
 @fused("Gelu", "QuickGelu", "FastGelu", "BiasGelu")
@@ -73,8 +78,15 @@ def simplified_norm(draw, name):
 def embed(draw, name):
     b, s, h = draw.integer(1, 2), draw.integer(1, 5), 8
     segments = draw.chance()
-    inputs = [draw.integers([b, s], 0, 9, np.int32), draw.integers([b, s], 0, 1, np.int32) if segments else None, draw.floats([10, h]),
-              draw.floats([6, h]), draw.floats([2, h]) if segments else None, draw.floats([h]), draw.floats([h])]
+    inputs = [
+        draw.integers([b, s], 0, 9, np.int32),
+        draw.integers([b, s], 0, 1, np.int32) if segments else None,
+        draw.floats([10, h]),
+        draw.floats([6, h]),
+        draw.floats([2, h]) if segments else None,
+        draw.floats([h]),
+        draw.floats([h]),
+    ]
     if draw.chance():
         lengths = draw.integers([b], 1, s, np.int32)
         inputs.append((np.arange(s)[None, :] < lengths[:, None]).astype(np.int32))
@@ -111,9 +123,15 @@ def group_query(draw, name):
     prompt = draw.chance()
     s, past = (draw.integer(1, 5), 0) if prompt else (1, draw.integer(1, 5))
     total = s + past
-    inputs = [draw.floats([b, s, heads * size]), draw.floats([b, s, groups * size]), draw.floats([b, s, groups * size]),
-              draw.floats([b, groups, past, size]), draw.floats([b, groups, past, size]),
-              np.full([b], total - 1, np.int32), np.array(total, np.int32)]
+    inputs = [
+        draw.floats([b, s, heads * size]),
+        draw.floats([b, s, groups * size]),
+        draw.floats([b, s, groups * size]),
+        draw.floats([b, groups, past, size]),
+        draw.floats([b, groups, past, size]),
+        np.full([b], total - 1, np.int32),
+        np.array(total, np.int32),
+    ]
     attributes = {"num_heads": heads, "kv_num_heads": groups}
     if draw.chance():
         attributes.update(do_rotary=1, rotary_interleaved=draw.integer(0, 1))
@@ -127,7 +145,9 @@ def rotary(draw, name):
     b, s, heads, size = draw.integer(1, 2), draw.integer(1, 5), draw.choice([1, 2]), 8
     angles = draw.floats([8, size // 2])
     positions = i64(0) if draw.chance() else draw.integers([b, s], 0, 7)
-    return Case(name, [draw.floats([b, s, heads * size]), positions, np.cos(angles), np.sin(angles)], {"interleaved": draw.integer(0, 1)})
+    return Case(
+        name, [draw.floats([b, s, heads * size]), positions, np.cos(angles), np.sin(angles)], {"interleaved": draw.integer(0, 1)}
+    )
 
 
 @fused("MatMulNBits")
@@ -135,7 +155,11 @@ def n_bits(draw, name):
     block, bits = draw.choice([16, 32, 64]), 4
     k, n, m = draw.choice([32, 64, 80, 128]), draw.integer(1, 40), draw.choice([1, 2, 7])
     blocks = -(-k // block)
-    inputs = [draw.floats([m, k]), draw.integers([n, blocks, block // 2], 0, 255, np.uint8), draw.floats([n * blocks], low=0.01, high=0.1)]
+    inputs = [
+        draw.floats([m, k]),
+        draw.integers([n, blocks, block // 2], 0, 255, np.uint8),
+        draw.floats([n * blocks], low=0.01, high=0.1),
+    ]
     if draw.chance():
         inputs.append(draw.integers([n * ((blocks + 1) // 2)], 0, 255, np.uint8))
     return Case(name, inputs, {"K": k, "N": n, "bits": bits, "block_size": block}, constants=(1, 2, 3))
@@ -154,8 +178,13 @@ def bytes_of(draw, shape, dtype):
 def qlinear_binary(draw, name):
     dtype = draw.choice([np.uint8, np.int8])
     shape = draw.shape(1, 3)
-    inputs = [bytes_of(draw, shape, dtype), *parameters(draw, dtype), bytes_of(draw, draw.broadcastable(shape), dtype), *parameters(draw, dtype),
-              *parameters(draw, dtype)]
+    inputs = [
+        bytes_of(draw, shape, dtype),
+        *parameters(draw, dtype),
+        bytes_of(draw, draw.broadcastable(shape), dtype),
+        *parameters(draw, dtype),
+        *parameters(draw, dtype),
+    ]
     return Case(name, inputs, constants=(1, 2, 4, 5, 6, 7), steps=1)
 
 
@@ -169,7 +198,11 @@ def qlinear_unary(draw, name):
 @fused("QLinearGlobalAveragePool", "QLinearAveragePool")
 def qlinear_pool(draw, name):
     dtype = draw.choice([np.uint8, np.int8])
-    inputs = [bytes_of(draw, [1, draw.integer(1, 5), draw.integer(3, 6), draw.integer(3, 6)], dtype), *parameters(draw, dtype), *parameters(draw, dtype)]
+    inputs = [
+        bytes_of(draw, [1, draw.integer(1, 5), draw.integer(3, 6), draw.integer(3, 6)], dtype),
+        *parameters(draw, dtype),
+        *parameters(draw, dtype),
+    ]
     attributes = {"kernel_shape": [2, 3], "strides": [1, 2]} if name == "QLinearAveragePool" else {}
     return Case(name, inputs, attributes, constants=(1, 2, 3, 4), steps=1)
 
@@ -206,8 +239,13 @@ def qgemm(draw, name):
     m, k, n = draw.integer(1, 9), draw.integer(1, 40), draw.integer(1, 20)
     a, b = np.uint8, draw.choice([np.uint8, np.int8])
     transposed = draw.integer(0, 1)
-    inputs = [bytes_of(draw, [m, k], a), *parameters(draw, a), bytes_of(draw, [n, k] if transposed else [k, n], b) // 2, *parameters(draw, b),
-              draw.integers([n], -99, 99, np.int32)]
+    inputs = [
+        bytes_of(draw, [m, k], a),
+        *parameters(draw, a),
+        bytes_of(draw, [n, k] if transposed else [k, n], b) // 2,
+        *parameters(draw, b),
+        draw.integers([n], -99, 99, np.int32),
+    ]
     if draw.chance(0.7):
         inputs += [np.array(0.5, np.float32), np.array(120, a)]
     return Case(name, inputs, {"transB": transposed}, constants=(1, 2, 3, 4, 5, 6, 7, 8), steps=1)
@@ -219,8 +257,14 @@ def qlinear_matmul(draw, name):
         return None
     m, k, n = draw.integer(1, 9), draw.integer(1, 40), draw.integer(1, 20)
     a, b = np.uint8, draw.choice([np.uint8, np.int8])
-    inputs = [bytes_of(draw, [m, k], a), *parameters(draw, a), bytes_of(draw, [k, n], b) // 2, *parameters(draw, b), np.array(0.5, np.float32),
-              np.array(120, a)]
+    inputs = [
+        bytes_of(draw, [m, k], a),
+        *parameters(draw, a),
+        bytes_of(draw, [k, n], b) // 2,
+        *parameters(draw, b),
+        np.array(0.5, np.float32),
+        np.array(120, a),
+    ]
     return Case(name, inputs, constants=(1, 2, 3, 4, 5, 6, 7), steps=1)
 
 

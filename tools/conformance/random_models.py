@@ -1,7 +1,8 @@
 """Random models of one operator, and random networks, through modelconv, compared with ONNX Runtime (optimizations off).
 
-Where ONNX Runtime lacks the operator at the drawn set, onnx's reference evaluator is the judge; where Apus and ONNX Runtime differ,
-it says who agrees with it. Every case follows from --seed and its number. Exit code 1 where Apus differs, refuses or crashes.
+Where ONNX Runtime lacks the operator at the drawn set, onnx's reference evaluator is the judge; where Apus and ONNX Runtime
+differ, it says who agrees with it. Every case follows from --seed and its number. Exit code 1 where Apus differs, refuses or
+crashes.
 """
 
 import argparse
@@ -21,8 +22,10 @@ from onnx.reference import ReferenceEvaluator
 
 import values
 from program import Program
-import random_fused_cases  # noqa: F401  adds makers
+import random_fused_cases  # noqa: F401  adds makers, as the next two do
+import random_movement_cases  # noqa: F401
 import random_networks
+import random_window_cases  # noqa: F401
 from random_cases import MAKERS, Case, Draw
 
 OPSETS = range(7, 23)
@@ -51,8 +54,12 @@ def model_of(case, draw, opset):
         inputs.append(helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(array.dtype), extents))
     outputs = [f"y{index}" for index in range(case.outputs)]
     node = helper.make_node(case.operator, names, outputs, name="node", domain=case.domain, **case.attributes)
-    graph = helper.make_graph([node], "random", inputs, [helper.make_empty_tensor_value_info(name) for name in outputs], initializers)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset), helper.make_opsetid("com.microsoft", 1)], ir_version=8)
+    graph = helper.make_graph(
+        [node], "random", inputs, [helper.make_empty_tensor_value_info(name) for name in outputs], initializers
+    )
+    model = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", opset), helper.make_opsetid("com.microsoft", 1)], ir_version=8
+    )
     # Output types, where shape inference tells them: some readers want them.
     model = onnx.shape_inference.infer_shapes(model)
     return model, fed
@@ -122,7 +129,8 @@ def run_case(name, number, options, program, folder):
         files.append(str(folder / f"input_{index}.pb"))
         Path(files[-1]).write_bytes(numpy_helper.from_array(fed[info.name]).SerializeToString())
     result, message = program.run(str(path), files, str(folder), 60)
-    text = f"{name}-{opset} #{number} {json.dumps(case.attributes)} {[None if a is None else [str(a.dtype), *a.shape] for a in case.inputs]}"
+    operands = [None if array is None else [str(array.dtype), *array.shape] for array in case.inputs]
+    text = f"{name}-{opset} #{number} {json.dumps(case.attributes)} {operands}"
     if result != "ran":
         return result, f"{text}: {message}"
     actual = []
@@ -139,7 +147,11 @@ def run_case(name, number, options, program, folder):
                 reference = run_reference(model, fed)
             if difference(reference, actual, tolerance) is None:
                 return "agrees", ""  # with the definition: ONNX Runtime departs from it
-            also = "; the reference evaluator agrees with ONNX Runtime" if difference(reference, expected, tolerance) is None else "; the reference evaluator has a third result"
+            also = (
+                "; the reference evaluator agrees with ONNX Runtime"
+                if difference(reference, expected, tolerance) is None
+                else "; the reference evaluator has a third result"
+            )
         except Exception as error:
             also = f"; the reference evaluator: {str(error)[:80]}"
         judge += also
@@ -147,8 +159,9 @@ def run_case(name, number, options, program, folder):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="tools/conformance/random_models", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="tools/conformance/random_models", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seed", type=int, default=20261121)
     parser.add_argument("--count", type=int, default=20, help="cases of each operator")
     parser.add_argument("--networks", type=int, default=200, help="random networks")
@@ -174,7 +187,10 @@ def main():
                     print(f"{result}: {text}", flush=True)
     program.stop()
     if unjudged:
-        print("neither ONNX Runtime nor the reference evaluator runs: " + ", ".join(f"{name} {count}" for name, count in unjudged.items()))
+        print(
+            "neither ONNX Runtime nor the reference evaluator runs: "
+            + ", ".join(f"{name} {count}" for name, count in unjudged.items())
+        )
     print(f"seed {options.seed}: {dict(counts)}")
     return 1 if wrong else 0
 

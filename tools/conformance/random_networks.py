@@ -1,7 +1,7 @@
 """Random float32 networks: a few dozen nodes as exporters string them together, for what compilers fuse, lay out and alias.
 
-Values are images [1, C, H, W] or token sequences [1, T, E]; each step takes one or two of the values that exist and adds one. Results of
-early steps are read again by later ones, and some are outputs of the graph, so that not everything may be fused away.
+Values are images [N, C, H, W] or token sequences [N, T, E]; each step takes one or two of the values that exist and adds one.
+Results of early steps are read again by later ones, and some are outputs of the graph, so that not everything may be fused away.
 """
 
 import numpy as np
@@ -48,7 +48,10 @@ class Network:
         if kind == 3:
             return self.node("Mul", [x, self.node("Sigmoid", [x])])
         if kind == 4:
-            shifted = self.node("Clip", [self.node("Add", [x, self.constant(np.float32(3))]), self.constant(np.float32(0)), self.constant(np.float32(6))])
+            shifted = self.node(
+                "Clip",
+                [self.node("Add", [x, self.constant(np.float32(3))]), self.constant(np.float32(0)), self.constant(np.float32(6))],
+            )
             return self.node("Div", [self.node("Mul", [x, shifted]), self.constant(np.float32(6))])
         if kind == 5:
             return self.node("LeakyRelu", [x], alpha=0.1)
@@ -90,11 +93,18 @@ class Network:
         if h < 3 or w < 3:
             return image
         operator = self.draw.choice(["MaxPool", "AveragePool"])
-        return self.node(operator, [x], kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1]), [n, c, (h - 1) // 2 + 1, (w - 1) // 2 + 1]
+        return self.node(operator, [x], kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1]), [
+            n,
+            c,
+            (h - 1) // 2 + 1,
+            (w - 1) // 2 + 1,
+        ]
 
     def excited(self, image):
         x, (n, c, h, w) = image
-        squeezed = self.node("GlobalAveragePool", [x]) if self.draw.chance() else self.node("ReduceMean", [x], axes=[2, 3], keepdims=1)
+        squeezed = (
+            self.node("GlobalAveragePool", [x]) if self.draw.chance() else self.node("ReduceMean", [x], axes=[2, 3], keepdims=1)
+        )
         small = self.node("Relu", [self.node("Conv", [squeezed, self.weights([4, c, 1, 1], c)])])
         gate = self.node("Conv", [small, self.weights([c, 4, 1, 1], 4), self.weights([c], 1)])
         gate = self.node("Sigmoid", [gate]) if self.draw.chance() else self.node("HardSigmoid", [gate])
@@ -134,7 +144,9 @@ class Network:
             mode = self.draw.choice(["nearest", "linear"])
             if h * w > 200:
                 return image
-            return self.node("Resize", [x, "", scales], mode=mode, coordinate_transformation_mode="asymmetric", nearest_mode="floor"), [n, c, 2 * h, 2 * w]
+            return self.node(
+                "Resize", [x, "", scales], mode=mode, coordinate_transformation_mode="asymmetric", nearest_mode="floor"
+            ), [n, c, 2 * h, 2 * w]
         if kind == 3:  # out to channels last and back
             turned = self.node("Transpose", [x], perm=[0, 2, 3, 1])
             return self.node("Transpose", [self.node("Relu", [turned])], perm=[0, 3, 1, 2]), image[1]
@@ -155,7 +167,9 @@ class Network:
             gate = self.node("Add", [error, self.constant(one)])
             value = self.node("Mul", [self.node("Mul", [value, gate]), self.constant(half)])
         elif kind == 1:
-            cube = self.node("Mul", [self.node("Pow", [value, self.constant(np.float32(3))]), self.constant(np.float32(0.044715))])
+            cube = self.node(
+                "Mul", [self.node("Pow", [value, self.constant(np.float32(3))]), self.constant(np.float32(0.044715))]
+            )
             inner = self.node("Mul", [self.node("Add", [value, cube]), self.constant(np.float32(np.sqrt(2 / np.pi)))])
             gate = self.node("Add", [self.node("Tanh", [inner]), self.constant(one)])
             value = self.node("Mul", [self.node("Mul", [value, self.constant(half)]), gate])
@@ -170,7 +184,11 @@ class Network:
             return self.node("LayerNormalization", [x, scale, shift], axis=-1), shape
         mean = self.node("ReduceMean", [x], axes=[-1])
         centered = self.node("Sub", [x, mean])
-        squared = self.node("Pow", [centered, self.constant(np.float32(2))]) if self.draw.chance() else self.node("Mul", [centered, centered])
+        squared = (
+            self.node("Pow", [centered, self.constant(np.float32(2))])
+            if self.draw.chance()
+            else self.node("Mul", [centered, centered])
+        )
         variance = self.node("ReduceMean", [squared], axes=[-1])
         deviation = self.node("Sqrt", [self.node("Add", [variance, self.constant(np.float32(1e-3))])])
         value = self.node("Div", [centered, deviation])
@@ -186,10 +204,12 @@ class Network:
     def attention(self, tokens):
         x, (n, t, e) = tokens
         heads = self.draw.choice([1, 2, 4])
+
         def projected(perm):
             value = self.node("Add", self.swapped(self.node("MatMul", [x, self.weights([e, e], e)]), self.weights([e], 1)))
             split = self.node("Reshape", [value, self.constant(np.array([n, -1, heads, e // heads], np.int64))])
             return self.node("Transpose", [split], perm=perm)
+
         query, key, value = projected([0, 2, 1, 3]), projected([0, 2, 3, 1]), projected([0, 2, 1, 3])
         scale = np.float32(np.sqrt(e // heads))
         scores = self.node("MatMul", [query, key])
@@ -201,7 +221,9 @@ class Network:
             mask = np.where(np.tril(np.ones([t, t])) > 0, 0, -1e4).astype(np.float32)
             scores = self.node("Add", self.swapped(scores, self.constant(mask.reshape([1, 1, t, t]))))
         mixed = self.node("MatMul", [self.node("Softmax", [scores], axis=-1), value])
-        merged = self.node("Reshape", [self.node("Transpose", [mixed], perm=[0, 2, 1, 3]), self.constant(np.array([n, -1, e], np.int64))])
+        merged = self.node(
+            "Reshape", [self.node("Transpose", [mixed], perm=[0, 2, 1, 3]), self.constant(np.array([n, -1, e], np.int64))]
+        )
         return merged, tokens[1]
 
     def added(self, tokens):
@@ -219,7 +241,16 @@ class Network:
 
     def build(self):
         draw = self.draw
-        image_steps = [self.convolution, self.convolution, self.convolution, self.pooled, self.excited, self.joined, self.joined, self.reshaped]
+        image_steps = [
+            self.convolution,
+            self.convolution,
+            self.convolution,
+            self.pooled,
+            self.excited,
+            self.joined,
+            self.joined,
+            self.reshaped,
+        ]
         token_steps = [self.dense, self.dense, self.layer_norm, self.root_mean_square, self.attention, self.added]
         if draw.chance(0.7):
             shape = [draw.integer(1, 2), draw.choice([3, 4, 8]), draw.integer(5, 14), draw.integer(5, 14)]
