@@ -5,28 +5,14 @@
 #include "apusk_conv_nd.h"
 #include "apusk_deform_conv.h"
 #include "conv_shape.h"
-
-// Output pixels side by side of a depthwise convolution, `channels` channels.
-// Pixel i reads x[i * x_pixel + ky * x_y + kx * x_x + c] and w[(ky * kw + kx) * w_tap + c].
-// `tail` is NULL for raw sums; otherwise its bias (from the first channel on, or NULL) and activation are applied: it
-// has no scale, no residual and no activation with an exponential.
-typedef struct apusk_depthwise {
-  const float *x;
-  int64_t x_pixel, x_y, x_x;
-  const float *w;
-  int64_t w_tap;
-  float *y;
-  int64_t y_pixel;
-  int64_t kh, kw;
-  int64_t pixels, channels;
-  const apusk_tail *tail;
-  const float *bias;
-} apusk_depthwise;
+#include "depthwise.h"
 
 typedef struct apusk_conv_isa {
   apusk_conv_kernels kernels;
   const apusk_gemm_isa *gemm;
-  void (*depthwise)(const apusk_depthwise *pixels);
+  int32_t lanes;  // of a vector; 1 where there are no depthwise_seven
+  void (*depthwise)(const apusk_depthwise *row);
+  void (*depthwise_seven[APUSK_DEPTHWISE_KINDS])(const apusk_depthwise_seven *seven);
 } apusk_conv_isa;
 
 extern const apusk_conv_isa apusk_conv_isa_portable;
@@ -85,7 +71,9 @@ int32_t apusk_deform_conv_f32_run(const apusk_conv_isa *isa, const apusk_deform_
       .kernels = {level_number, &gemm_isa.kernels, conv2d, conv2d_depthwise, conv2d_pack, conv_nd,            \
                   conv_nd_depthwise, conv_nd_pack, deform_conv},                                              \
       .gemm = &gemm_isa,                                                                                      \
-      .depthwise = depthwise_pixels,                                                                          \
+      .lanes = VL,                                                                                            \
+      .depthwise = depthwise_row,                                                                             \
+      .depthwise_seven = DEPTHWISE_SEVENS,                                                                    \
   };
 
 #endif

@@ -133,10 +133,8 @@ int32_t apusk_conv_nd_depthwise_f32_run(const apusk_conv_isa *isa, const apusk_c
       apusk_conv_gather(g, &phase, args->x, image, position, channel, channels, repeat, 0, phase.taps * channels, sizeof(float),
                         0, worker->scratch);
       float *y = (float *)args->y + pixel * g->cout + channel;
-      apusk_depthwise depthwise = {
-          .x = worker->scratch, .x_x = channels, .w = (const float *)args->w + phase.before * columns + channel,
-          .w_tap = columns, .y = y, .kh = 1, .kw = phase.taps, .pixels = 1, .channels = channels,
-      };
+      const apusk_depthwise depthwise = apusk_depthwise_window(
+          worker->scratch, channels, phase.taps, (const float *)args->w + phase.before * columns + channel, columns, y);
       isa->depthwise(&depthwise);
       apusk_finish finish = {
           .tail = &args->tail, .bias = args->tail.bias ? args->tail.bias + channel : NULL, .source = y, .output = y, .rows = 1,

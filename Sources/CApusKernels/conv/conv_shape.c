@@ -19,9 +19,8 @@ apusk_conv_shape apusk_conv_shape_of(const apusk_conv2d_f32_args *args, int32_t 
   if (apusk_conv_is_depthwise(args->cin, args->groups)) {
     s.variant = APUSK_CONV_DEPTHWISE;
     s.staged = s.group_cout > 1;
-    if (s.staged) {
-      s.pixel = args->cout < APUSK_CONV_DEPTHWISE_CHANNELS ? args->cout : APUSK_CONV_DEPTHWISE_CHANNELS;
-    }
+    // Room for the last part, which may be larger than the others.
+    if (s.staged) s.pixel = apusk_conv_depthwise_last(args->cout);
   } else {
     bool unit = args->stride_h == 1 && args->stride_w == 1;
     if (unit && !s.padded && args->kh == 1 && args->kw == 1 && args->oh == args->ih && args->ow == args->iw) {

@@ -31,7 +31,7 @@ typedef struct apusk_conv_shape {
 
 // A staged row of output takes at most so many floats; beyond (huge dilations) windows are copied one by one.
 #define APUSK_CONV_MOST_STAGED (1 << 20)
-// Channels that a unit of the depthwise kernel takes.
+// Channels that a unit of the depthwise kernel takes; the last one takes the rest too, fewer than twice as many.
 #define APUSK_CONV_DEPTHWISE_CHANNELS 128
 
 static inline bool apusk_conv_is_depthwise(int64_t cin, int64_t groups) { return groups > 1 && cin == groups; }
@@ -40,6 +40,15 @@ static inline bool apusk_conv_is_depthwise(int64_t cin, int64_t groups) { return
 static inline int64_t apusk_conv_group_columns(int64_t group_cout, int32_t nr) {
   int64_t last = apusk_gemm_panels(group_cout, nr) - 1;
   return last * nr + apusk_gemm_panel_width(group_cout, last, nr);
+}
+static inline int64_t apusk_conv_depthwise_parts(int64_t cout) {
+  return cout < APUSK_CONV_DEPTHWISE_CHANNELS ? 1 : cout / APUSK_CONV_DEPTHWISE_CHANNELS;
+}
+static inline int64_t apusk_conv_depthwise_part(int64_t cout) {
+  return cout < 2 * APUSK_CONV_DEPTHWISE_CHANNELS ? cout : APUSK_CONV_DEPTHWISE_CHANNELS;
+}
+static inline int64_t apusk_conv_depthwise_last(int64_t cout) {
+  return cout - (apusk_conv_depthwise_parts(cout) - 1) * apusk_conv_depthwise_part(cout);
 }
 static inline int64_t apusk_conv_depthwise_columns(int64_t cout) { return (cout + 15) & ~(int64_t)15; }
 

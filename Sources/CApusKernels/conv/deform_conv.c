@@ -34,10 +34,8 @@ static void run_depthwise(const apusk_conv_isa *isa, const apusk_deform_conv_arg
     window_f32(args, pixel, 0, args->cin, 0, taps * args->cin, window);
     for (int64_t i = 0; repeat > 1 && i < taps * args->cout; i++) scratch[i] = window[i / repeat];
     float *y = (float *)args->y + pixel * args->cout;
-    apusk_depthwise depthwise = {
-        .x = scratch, .x_x = args->cout, .w = args->w, .w_tap = apusk_conv_depthwise_columns(args->cout), .y = y, .kh = 1,
-        .kw = taps, .pixels = 1, .channels = args->cout,
-    };
+    const apusk_depthwise depthwise =
+        apusk_depthwise_window(scratch, args->cout, taps, args->w, apusk_conv_depthwise_columns(args->cout), y);
     isa->depthwise(&depthwise);
     apusk_finish finish = {
         .tail = &args->tail, .bias = args->tail.bias, .source = y, .output = y, .rows = 1, .columns = args->cout,

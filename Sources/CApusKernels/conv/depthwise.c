@@ -1,45 +1,13 @@
 // Depthwise convolution: a unit is a band of output rows of one image and one part of the channels.
 //
-// Pixels whose windows lie inside the image read it where it is. Rows that reach beyond its top or bottom are done on a
-// padded copy of their input rows, the pixels at the left and right edges on copies of their windows. Where a channel
-// has several outputs, the copy of a whole band repeats it for each.
+// The kernel reads the image where it is, and +0 for what lies beyond its edges. Where a channel has several outputs it
+// reads a padded copy of the band's input that repeats the channel for each, or a copy of each window where that would
+// be too large.
 #include "conv_isa.h"
-
-// Pixels first ..< end of a row have windows inside the image from left to right.
-typedef struct inner_pixels {
-  int64_t first, end;
-} inner_pixels;
-
-static inner_pixels inner_pixels_of(const apusk_conv2d_f32_args *args) {
-  int64_t reach = args->iw + args->pad_left - ((args->kw - 1) * args->dilation_w + 1);
-  inner_pixels inner = {apusk_divide_up(args->pad_left, args->stride_w), reach < 0 ? 0 : reach / args->stride_w + 1};
-  if (inner.end > args->ow) inner.end = args->ow;
-  if (inner.first > inner.end) inner.first = inner.end;
-  return inner;
-}
-
-// The geometry of a padded copy of the rows under one row of output.
-static apusk_conv_shape one_row(const apusk_conv_shape *shape, int64_t channels) {
-  apusk_conv_shape row = *shape;
-  row.pixel = channels;
-  row.pitch = shape->window_width * channels;
-  return row;
-}
-
-static int64_t channels_per_unit(const apusk_conv2d_f32_args *args) {
-  return args->cout < APUSK_CONV_DEPTHWISE_CHANNELS ? args->cout : APUSK_CONV_DEPTHWISE_CHANNELS;
-}
-
-// Whether a copy of the rows under one row of output is small enough; else its pixels are done window by window.
-static bool can_stage_row(const apusk_conv_shape *shape, int64_t channels) {
-  int64_t floats;
-  return !__builtin_mul_overflow(shape->window_width, channels, &floats) &&
-         !__builtin_mul_overflow(floats, shape->window_rows, &floats) && floats <= APUSK_CONV_MOST_STAGED;
-}
 
 int32_t apusk_conv2d_depthwise_f32_cut(const apusk_conv_isa *isa, apusk_conv2d_f32_args *args,
                                        const apusk_conv_shape *shape, apusk_plan *plan) {
-  int64_t channels = channels_per_unit(args);
+  int64_t channels = apusk_conv_depthwise_part(args->cout), parts = apusk_conv_depthwise_parts(args->cout);
   int64_t speed = isa->gemm->multiplies_per_us / 2;
   double row = (double)args->ow * (double)channels * (double)args->kh * (double)args->kw;
   // Bands of about 10 us whose input stays in the L2 cache.
@@ -49,117 +17,152 @@ int32_t apusk_conv2d_depthwise_f32_cut(const apusk_conv_isa *isa, apusk_conv2d_f
     rows++;
   }
   rows = apusk_divide_up(args->oh, apusk_divide_up(args->oh, rows));
-  int64_t floats = args->kh * args->kw * channels;
-  if (shape->staged) {
-    floats = apusk_conv_staged_floats(args, shape, rows);
-  } else if (can_stage_row(shape, channels) && floats < shape->window_rows * shape->window_width * channels) {
-    floats = shape->window_rows * shape->window_width * channels;
+  if (shape->group_cout > 1) {
+    int64_t floats = args->kh * args->kw * apusk_conv_depthwise_last(args->cout);
+    if (shape->staged) floats = apusk_conv_staged_floats(args, shape, rows);
+    plan->scratch_bytes = floats * (int64_t)sizeof(float);
   }
-  plan->scratch_bytes = shape->staged || shape->padded || shape->group_cout > 1 ? floats * (int64_t)sizeof(float) : 0;
   args->rows_per_unit = rows;
   args->panels_per_unit = channels;
   plan->grain = apusk_gemm_grain(row * (double)rows, speed);
-  if (__builtin_mul_overflow(apusk_divide_up(args->oh, rows) * apusk_divide_up(args->cout, channels), args->batch,
-                             &plan->units)) {
+  if (__builtin_mul_overflow(apusk_divide_up(args->oh, rows) * parts, args->batch, &plan->units)) {
     return 301;
   }
   return 0;
 }
 
-typedef struct band {
-  const apusk_conv_isa *isa;
-  const apusk_conv2d_f32_args *args;
-  const apusk_conv_shape *shape;
-  int64_t image, first_channel, channels;
-  float *scratch;
-  apusk_depthwise pixels;  // weights, sizes, tail
-} band;
-
-static void run_windows(const band *b, int64_t oy, int64_t first, int64_t end, float *y) {
-  const apusk_conv2d_f32_args *args = b->args;
-  apusk_depthwise d = b->pixels;
-  d.x = b->scratch;
-  d.x_x = b->channels;
-  d.x_y = args->kw * b->channels;
-  d.pixels = 1;
-  for (int64_t ox = first; ox < end; ox++) {
-    apusk_conv_window(args, b->image, oy, ox, b->first_channel, b->channels, b->shape->group_cout, 0,
-                      args->kh * args->kw * b->channels, b->scratch);
-    d.y = y + ox * args->y_pixel_stride;
-    b->isa->depthwise(&d);
+// Whether the kernel itself does the tail: bounds alone, which it is given here.
+static bool fuse_tail(const apusk_tail *tail, apusk_depthwise *d) {
+  d->low = -INFINITY;
+  d->high = INFINITY;
+  if (tail->scale != 1.0f || tail->residual) return false;
+  switch (tail->activation) {
+    case APUSK_ACTIVATION_NONE: return true;
+    case APUSK_ACTIVATION_RELU: d->low = 0.0f; return true;
+    case APUSK_ACTIVATION_CLIP: d->low = tail->alpha; d->high = tail->beta; return true;
+    default: return false;
   }
 }
 
-// `x` is where the window of pixel `first` begins.
-static void run_pixels(const band *b, const apusk_conv_shape *shape, const float *x, int64_t first, int64_t end,
-                       float *y) {
-  const apusk_conv2d_f32_args *args = b->args;
-  apusk_depthwise d = b->pixels;
-  d.x_pixel = args->stride_w * shape->pixel;
-  d.x_y = args->dilation_h * shape->pitch;
-  d.x_x = args->dilation_w * shape->pixel;
-  d.x = x;
-  d.y = y + first * args->y_pixel_stride;
-  d.pixels = end - first;
-  b->isa->depthwise(&d);
+// What columns beyond the image read: as many channels as a unit has.
+static const float zeros[2 * APUSK_CONV_DEPTHWISE_CHANNELS];
+
+// The place of each input column under seven pixels from `pixel` on.
+static void find_columns(const apusk_depthwise *d, int64_t pixel, const float **columns) {
+  int64_t first = pixel * d->stride, end = first + (APUSK_DEPTHWISE_PIXELS - 1) * d->stride + d->kw;
+  for (int64_t ky = 0; ky < d->kh; ky++) {
+    bool exists = ky >= d->first_row && ky < d->end_row;
+    int64_t at = d->origin + ky * d->x_row + first * d->x_pixel;
+    for (int64_t column = first; column < end; column++, at += d->x_pixel) {
+      *columns++ = exists && column >= d->first_column && column < d->end_column ? d->x + at : zeros;
+    }
+  }
 }
 
-// One row of output from the image itself, `y` at its first pixel.
-static void run_row(const band *b, int64_t oy, float *y) {
-  const apusk_conv2d_f32_args *args = b->args;
-  const apusk_conv_shape *shape = b->shape;
-  int64_t top = oy * args->stride_h - args->pad_top;
-  inner_pixels inner = inner_pixels_of(args);
-  bool whole = top >= 0 && top + shape->window_rows <= args->ih;
-  if (shape->group_cout == 1 && whole && (inner.end - inner.first >= 4 || inner.end - inner.first == args->ow)) {
-    int64_t left = inner.first * args->stride_w - args->pad_left;
-    const float *x = args->x + (b->image * args->ih + top) * shape->pitch + left * shape->pixel + b->first_channel;
-    run_pixels(b, shape, x, inner.first, inner.end, y);
-    run_windows(b, oy, 0, inner.first, y);
-    run_windows(b, oy, inner.end, args->ow, y);
-  } else if (can_stage_row(shape, b->channels)) {
-    const apusk_conv_shape row = one_row(shape, b->channels);
-    apusk_conv_stage(args, &row, b->image, oy, 1, b->first_channel, b->channels, shape->group_cout, b->scratch);
-    run_pixels(b, &row, b->scratch, 0, args->ow, y);
-  } else {
-    run_windows(b, oy, 0, args->ow, y);
+static void run_sevens(void (*kernel)(const apusk_depthwise_seven *seven), const apusk_depthwise *d) {
+  const float *columns[APUSK_DEPTHWISE_MOST_ROWS * APUSK_DEPTHWISE_MOST_COLUMNS];
+  apusk_depthwise_seven seven = {
+      .columns = columns, .w = d->w, .w_tap = d->w_tap, .kh = d->kh, .y_pixel = d->y_pixel, .channels = d->channels,
+      .bias = d->bias, .low = d->low, .high = d->high,
+  };
+  const bool rows_exist = d->first_row == 0 && d->end_row == d->kh;
+  const int64_t reach = (APUSK_DEPTHWISE_PIXELS - 1) * d->stride + d->kw;
+  int64_t found = -1;  // the pixel that `columns` were found for, if all of them exist
+  for (int64_t pixel = 0; pixel < d->pixels; pixel += APUSK_DEPTHWISE_PIXELS) {
+    int64_t first = pixel * d->stride;
+    bool exists = rows_exist && first >= d->first_column && first + reach <= d->end_column;
+    if (found < 0 || !exists) {
+      find_columns(d, pixel, columns);
+      found = exists ? pixel : -1;
+    }
+    seven.shift = exists ? (pixel - found) * d->stride * d->x_pixel : 0;
+    seven.y = d->y + pixel * d->y_pixel;
+    seven.pixels = d->pixels - pixel;
+    kernel(&seven);
   }
+}
+
+static void run_row(const apusk_conv_isa *isa, const apusk_depthwise *d) {
+  static const struct { int32_t kw, stride; } kinds[APUSK_DEPTHWISE_KINDS] = {{3, 1}, {3, 2}, {5, 1}, {5, 2}, {7, 1}};
+  for (int i = 0; i < APUSK_DEPTHWISE_KINDS && isa->lanes > 1 && d->channels >= isa->lanes; i++) {
+    if (kinds[i].kw == d->kw && kinds[i].stride == d->stride && d->dilation == 1 && d->kh <= APUSK_DEPTHWISE_MOST_ROWS &&
+        d->pixels > 2) {
+      return run_sevens(isa->depthwise_seven[i], d);
+    }
+  }
+  isa->depthwise(d);
+}
+
+// A row through copies of its windows, for channels with several outputs.
+static void run_windows(const apusk_conv_isa *isa, const apusk_conv2d_f32_args *args, const apusk_depthwise *d,
+                        int64_t image, int64_t oy, int64_t first_channel, float *scratch) {
+  int64_t taps = args->kh * args->kw;
+  apusk_depthwise window = apusk_depthwise_window(scratch, d->channels, taps, d->w, d->w_tap, d->y);
+  window.bias = d->bias;
+  window.low = d->low;
+  window.high = d->high;
+  for (int64_t ox = 0; ox < args->ow; ox++) {
+    apusk_conv_window(args, image, oy, ox, first_channel, d->channels, args->cout / args->groups, 0,
+                      taps * d->channels, scratch);
+    isa->depthwise(&window);
+    window.y += d->y_pixel;
+  }
+}
+
+// How many of the kernel's rows begin before row `row` of the image, where the window begins `top` rows down in it.
+static int64_t kernel_rows_before(const apusk_conv2d_f32_args *args, int64_t top, int64_t row) {
+  int64_t rows = row > top ? apusk_divide_up(row - top, args->dilation_h) : 0;
+  return rows < args->kh ? rows : args->kh;
 }
 
 int32_t apusk_conv2d_depthwise_f32_run(const apusk_conv_isa *isa, const apusk_conv2d_f32_args *args, int64_t begin,
                                        int64_t end, apusp_worker *worker) {
   const apusk_conv_shape shape = apusk_conv_shape_of(args, isa->gemm->kernels.nr);
   const apusk_tail *tail = &args->tail;
-  bool fused = tail->scale == 1.0f && !tail->residual && tail->activation != APUSK_ACTIVATION_SIGMOID &&
-               tail->activation != APUSK_ACTIVATION_TANH;
+  apusk_depthwise d = {
+      .x = shape.staged ? worker->scratch : args->x, .x_pixel = shape.pixel, .x_row = args->dilation_h * shape.pitch,
+      .w_tap = apusk_conv_depthwise_columns(args->cout), .y_pixel = args->y_pixel_stride, .kh = args->kh, .kw = args->kw,
+      .stride = args->stride_w, .dilation = args->dilation_w, .end_row = args->kh, .end_column = shape.window_width,
+      .pixels = args->ow,
+  };
+  const bool fused = fuse_tail(tail, &d);
+  if (!shape.staged) {
+    d.first_column = args->pad_left;
+    d.end_column = args->pad_left + args->iw;
+  }
   int64_t bands = apusk_divide_up(args->oh, args->rows_per_unit);
-  int64_t parts = apusk_divide_up(args->cout, args->panels_per_unit);
+  int64_t parts = apusk_conv_depthwise_parts(args->cout);
   for (int64_t unit = begin; unit < end; unit++) {
     int64_t first = unit % parts * args->panels_per_unit;
     int64_t oy = unit / parts % bands * args->rows_per_unit, image = unit / parts / bands;
-    int64_t channels = args->cout - first < args->panels_per_unit ? args->cout - first : args->panels_per_unit;
     int64_t rows = args->oh - oy < args->rows_per_unit ? args->oh - oy : args->rows_per_unit;
     const float *bias = tail->bias ? tail->bias + first : NULL;
-    band b = {
-        isa, args, &shape, image, first, channels, worker->scratch,
-        {.w = args->w + first, .w_tap = apusk_conv_depthwise_columns(args->cout), .y_pixel = args->y_pixel_stride,
-         .kh = args->kh, .kw = args->kw, .channels = channels, .tail = fused ? tail : NULL, .bias = bias},
-    };
+    d.channels = unit % parts == parts - 1 ? args->cout - first : args->panels_per_unit;
+    d.w = args->w + first;
+    d.bias = fused ? bias : NULL;
     if (shape.staged) {
-      apusk_conv_stage(args, &shape, image, oy, rows, first, channels, shape.group_cout, b.scratch);
+      apusk_conv_stage(args, &shape, image, oy, rows, first, d.channels, shape.group_cout, worker->scratch);
     }
     for (int64_t r = 0; r < rows; r++) {
       int64_t pixel = (image * args->oh + oy + r) * args->ow;
-      float *y = args->y + pixel * args->y_pixel_stride + first;
-      if (shape.staged) {
-        run_pixels(&b, &shape, b.scratch + r * args->stride_h * shape.pitch, 0, args->ow, y);
+      d.y = args->y + pixel * args->y_pixel_stride + first;
+      if (shape.group_cout > 1 && !shape.staged) {
+        run_windows(isa, args, &d, image, oy + r, first, worker->scratch);
       } else {
-        run_row(&b, oy + r, y);
+        int64_t top = (oy + r) * args->stride_h - args->pad_top;
+        if (shape.staged) {
+          d.origin = r * args->stride_h * shape.pitch;
+        } else {
+          d.first_row = kernel_rows_before(args, top, 0);
+          d.end_row = kernel_rows_before(args, top, args->ih);
+          d.origin = (image * args->ih + top) * shape.pitch - args->pad_left * shape.pixel + first;
+        }
+        run_row(isa, &d);
       }
       if (fused) continue;
       apusk_finish finish = {
-          .tail = tail, .bias = bias, .source = y, .source_row = args->y_pixel_stride, .output = y,
-          .output_row = args->y_pixel_stride, .rows = args->ow, .columns = channels,
+          .tail = tail, .bias = bias, .source = d.y, .source_row = args->y_pixel_stride, .output = d.y,
+          .output_row = args->y_pixel_stride, .rows = args->ow, .columns = d.channels,
       };
       if (tail->residual) {
         finish.residual = tail->residual + pixel * tail->residual_row_stride + first * tail->residual_column_stride;

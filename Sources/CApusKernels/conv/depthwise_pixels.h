@@ -1,92 +1,93 @@
-// Template over a simd_*.h: pixels of a depthwise convolution, up to 4 pixels and 2 vectors of channels at a time.
+// Template over a simd_*.h: output pixels of a depthwise convolution (see depthwise.h).
 #include "conv_isa.h"
 
-#define DEPTHWISE_EACH(expression)                                                   \
-  SIMD_UNROLL for (int i = 0; i < pixels; i++) {                                \
-    SIMD_UNROLL for (int v = 0; v < vectors; v++) {                             \
-      vf s = sums[i][v];                                                             \
-      sums[i][v] = (expression);                                                     \
-    }                                                                                \
-  }
-
-SIMD_INLINE void depthwise_tail(const apusk_depthwise *d, vf sums[4][2], int64_t c, const int pixels,
-                                const int vectors, int64_t n) {
-  const apusk_tail *tail = d->tail;
-  vf alpha = vset1(tail->alpha), beta = vset1(tail->beta);
-  if (d->bias) {
-    vf bias[2];
-    SIMD_UNROLL for (int v = 0; v < vectors; v++) {
-      bias[v] = n == VL ? vload(d->bias + c + v * VL) : vload_n(d->bias + c, n);
-    }
-    DEPTHWISE_EACH(vadd(s, bias[v]))
-  }
-  switch (tail->activation) {
-    case APUSK_ACTIVATION_RELU:
-      DEPTHWISE_EACH(vraise(s, vzero()))
-      break;
-    case APUSK_ACTIVATION_LEAKY_RELU:
-      DEPTHWISE_EACH(vif_less(s, vzero(), vmul(alpha, s), s))
-      break;
-    case APUSK_ACTIVATION_CLIP:
-      DEPTHWISE_EACH(vlower(vraise(s, alpha), beta))
-      break;
-    default:
-      break;
-  }
+SIMD_INLINE vf depthwise_bias(const float *bias, int64_t c, int64_t n) {
+  if (!bias) return vset1(-0.0f);  // v + -0 is v, whatever v is
+  return n == VL ? vload(bias + c) : vload_n(bias + c, n);
 }
 
-// `n` lanes of each of `vectors` vectors from channel c on; n < VL with one vector only.
-SIMD_INLINE void depthwise_block(const apusk_depthwise *d, int64_t pixel, int64_t c, const int pixels,
-                                 const int vectors, int64_t n) {
-  vf sums[4][2];
-  SIMD_UNROLL for (int i = 0; i < pixels; i++) {
-    SIMD_UNROLL for (int v = 0; v < vectors; v++) sums[i][v] = vzero();
-  }
+// Channels c ..< c + n of one pixel, any kernel.
+SIMD_INLINE void depthwise_pixel(const apusk_depthwise *d, int64_t pixel, int64_t c, int64_t n) {
+  vf sum = vzero();
   const float *w = d->w + c;
-  int64_t x_pixel = d->x_pixel;
   for (int64_t ky = 0; ky < d->kh; ky++) {
-    const float *x = d->x + pixel * x_pixel + ky * d->x_y + c;
+    bool exists = ky >= d->first_row && ky < d->end_row;
     for (int64_t kx = 0; kx < d->kw; kx++) {
-      SIMD_UNROLL for (int v = 0; v < vectors; v++) {
-        vf weight = n == VL ? vload(w + v * VL) : vload_n(w, n);
-        SIMD_UNROLL for (int i = 0; i < pixels; i++) {
-          const float *at = x + i * x_pixel + v * VL;
-          sums[i][v] = vfma(n == VL ? vload(at) : vload_n(at, n), weight, sums[i][v]);
-        }
+      int64_t column = pixel * d->stride + kx * d->dilation;
+      vf x = vzero();
+      if (exists && column >= d->first_column && column < d->end_column) {
+        const float *at = d->x + (d->origin + ky * d->x_row + column * d->x_pixel + c);
+        x = n == VL ? vload(at) : vload_n(at, n);
       }
-      x += d->x_x;
+      sum = vfma(x, n == VL ? vload(w) : vload_n(w, n), sum);
       w += d->w_tap;
     }
   }
-  if (d->tail) depthwise_tail(d, sums, c, pixels, vectors, n);
-  SIMD_UNROLL for (int i = 0; i < pixels; i++) {
-    float *y = d->y + (pixel + i) * d->y_pixel + c;
-    SIMD_UNROLL for (int v = 0; v < vectors; v++) {
-      if (n == VL) {
-        vstore(y + v * VL, sums[i][v]);
-      } else {
-        vstore_n(y, sums[i][v], n);
+  sum = vadd(sum, depthwise_bias(d->bias, c, n));
+  sum = vlower(vraise(sum, vset1(d->low)), vset1(d->high));
+  float *y = d->y + pixel * d->y_pixel + c;
+  if (n == VL) {
+    vstore(y, sum);
+  } else {
+    vstore_n(y, sum, n);
+  }
+}
+
+SIMD_TARGET static void depthwise_row(const apusk_depthwise *d) {
+  for (int64_t pixel = 0; pixel < d->pixels; pixel++) {
+    int64_t c = 0;
+    for (; c + VL <= d->channels; c += VL) depthwise_pixel(d, pixel, c, VL);
+    if (c < d->channels) depthwise_pixel(d, pixel, c, d->channels - c);
+  }
+}
+
+#if VL > 1
+SIMD_INLINE void depthwise_seven(const apusk_depthwise_seven *d, const int kw, const int stride) {
+  const int columns = (APUSK_DEPTHWISE_PIXELS - 1) * stride + kw;
+  const int64_t w_tap = d->w_tap, y_pixel = d->y_pixel, channels = d->channels;
+  const vf low = vset1(d->low), high = vset1(d->high);
+  for (int64_t c = 0; c < channels; c += VL) {
+    if (c + VL > channels) c = channels - VL;  // some channels a second time rather than a shorter vector
+    vf sums[APUSK_DEPTHWISE_PIXELS];
+    SIMD_UNROLL for (int i = 0; i < APUSK_DEPTHWISE_PIXELS; i++) sums[i] = vzero();
+    const float *w = d->w + c;
+    const float *const *column = d->columns;
+    const int64_t at = d->shift + c;
+    for (int64_t ky = d->kh; ky > 0; ky--) {
+      vf weights[7];
+      SIMD_UNROLL for (int kx = 0; kx < kw; kx++) {
+        weights[kx] = vload(w);
+        w += w_tap;
       }
+      SIMD_UNROLL for (int j = 0; j < columns; j++) {
+        vf x = vload(column[j] + at);
+        SIMD_UNROLL for (int i = 0; i < APUSK_DEPTHWISE_PIXELS; i++) {
+          const int kx = j - i * stride;
+          if (kx >= 0 && kx < kw) sums[i] = vfma(x, weights[kx], sums[i]);
+        }
+      }
+      column += columns;
+    }
+    const vf bias = depthwise_bias(d->bias, c, VL);
+    float *y = d->y + c;
+    SIMD_UNROLL for (int i = 0; i < APUSK_DEPTHWISE_PIXELS; i++) {
+      if (i < d->pixels) vstore(y, vlower(vraise(vadd(sums[i], bias), low), high));
+      y += y_pixel;
     }
   }
 }
 
-SIMD_INLINE void depthwise_channels(const apusk_depthwise *d, int64_t pixel, const int pixels) {
-  int64_t c = 0;
-  for (; c + 2 * VL <= d->channels; c += 2 * VL) depthwise_block(d, pixel, c, pixels, 2, VL);
-  if (c + VL <= d->channels) {
-    depthwise_block(d, pixel, c, pixels, 1, VL);
-    c += VL;
+#define DEPTHWISE_SEVEN(kw, stride)                                                      \
+  SIMD_TARGET static void depthwise_##kw##_##stride(const apusk_depthwise_seven *seven) { \
+    depthwise_seven(seven, kw, stride);                                                  \
   }
-  if (c < d->channels) depthwise_block(d, pixel, c, pixels, 1, d->channels - c);
-}
+DEPTHWISE_SEVEN(3, 1)
+DEPTHWISE_SEVEN(3, 2)
+DEPTHWISE_SEVEN(5, 1)
+DEPTHWISE_SEVEN(5, 2)
+DEPTHWISE_SEVEN(7, 1)
 
-SIMD_TARGET static void depthwise_pixels(const apusk_depthwise *d) {
-  int64_t pixel = 0;
-  for (; pixel + 4 <= d->pixels; pixel += 4) depthwise_channels(d, pixel, 4);
-  if (pixel + 2 <= d->pixels) {
-    depthwise_channels(d, pixel, 2);
-    pixel += 2;
-  }
-  if (pixel < d->pixels) depthwise_channels(d, pixel, 1);
-}
+#define DEPTHWISE_SEVENS {depthwise_3_1, depthwise_3_2, depthwise_5_1, depthwise_5_2, depthwise_7_1}
+#else
+#define DEPTHWISE_SEVENS {NULL}
+#endif
