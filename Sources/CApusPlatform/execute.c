@@ -5,8 +5,13 @@
 #include "apusp_status.h"
 #include "run_control.h"
 
-// A step is cut into this many chunks a thread, so that threads which start late or run slowly are made up for.
-enum { chunks_per_thread = 4 };
+enum {
+  // A step is cut into up to this many chunks a thread, so that threads which start late or run slowly are made up for.
+  chunks_per_thread = 4,
+  // A chunk is at least a grain divided by this: some microseconds, several times what sharing out a step costs. A step that
+  // does not make two of them is not split.
+  chunks_per_grain = 4
+};
 
 // Why the run should stop now, or 0.
 static inline int32_t interruption(const apusp_execution *execution) {
@@ -21,8 +26,9 @@ typedef struct split {
   const apusp_execution *execution;
   const apusp_step *step;
   int64_t chunk_units;
-  // Chunks that begin here or later are not done. Lowered to the chunk of a fault, not to 0: the chunks before it, all
-  // claimed already, are finished, so that the lowest fault is found whatever the timing.
+  int64_t phase;
+  // Chunks that begin here or later are not done. Lowered to the chunk of a fault, not to 0: those before it are done, so that
+  // the lowest fault is found whatever the timing.
   _Atomic(int64_t) stop_at;
   _Atomic(int32_t) interrupted;
 } split;
@@ -48,6 +54,7 @@ static void run_chunk(void *context, int32_t chunk, int32_t index) {
   int64_t left = step->units - begin;
   int64_t end = begin + (left < split->chunk_units ? left : split->chunk_units);
   apusp_worker *worker = &split->execution->workers[index];
+  worker->phase = split->phase;
   int32_t status = step->kernel(step->args, begin, end, worker);
   if (status != APUSP_OK) {
     worker->status = status;
@@ -56,17 +63,17 @@ static void run_chunk(void *context, int32_t chunk, int32_t index) {
   }
 }
 
-static int32_t run_split(const apusp_execution *execution, const apusp_step *step, int64_t phase, int32_t threads,
-                         const apusp_worker **failed) {
-  int64_t chunk_units = (step->units - 1) / (threads * chunks_per_thread) + 1;
-  if (chunk_units < step->grain) chunk_units = step->grain;
-  split split = {.execution = execution, .step = step, .chunk_units = chunk_units, .stop_at = INT64_MAX};
-  for (int32_t i = 0; i < threads; i++) {
-    execution->workers[i].status = APUSP_OK;
-    execution->workers[i].phase = phase;
-    execution->workers[i].fault.code = 0;
-  }
-  apusp_pool_run(execution->pool, (int32_t)((step->units - 1) / chunk_units + 1), run_chunk, &split);
+// How many chunks of the least size a step makes; 1 for one that is not worth splitting.
+static int64_t least_chunks_of(const apusp_step *step) {
+  int64_t chunks = step->units / (step->grain > chunks_per_grain ? step->grain / chunks_per_grain : 1);
+  return chunks > 1 ? chunks : 1;
+}
+
+static int32_t run_split(const apusp_execution *execution, const apusp_step *step, int64_t phase, int64_t chunks,
+                         int32_t threads, const apusp_worker **failed) {
+  int64_t chunk_units = (step->units - 1) / chunks + 1;
+  split split = {.execution = execution, .step = step, .chunk_units = chunk_units, .phase = phase, .stop_at = INT64_MAX};
+  apusp_pool_fork(execution->pool, (int32_t)((step->units - 1) / chunk_units + 1), run_chunk, &split);
 
   for (int32_t i = 0; i < threads; i++) {
     const apusp_worker *worker = &execution->workers[i];
@@ -77,11 +84,9 @@ static int32_t run_split(const apusp_execution *execution, const apusp_step *ste
 
 // --- All steps ---
 
-static int32_t run_phase(const apusp_execution *execution, const apusp_step *step, int64_t phase, int32_t threads,
+static int32_t run_alone(const apusp_execution *execution, const apusp_step *step, int64_t phase,
                          const apusp_worker **failed) {
-  if (threads > 1 && step->units > step->grain) return run_split(execution, step, phase, threads, failed);
   apusp_worker *worker = &execution->workers[0];
-  worker->fault.code = 0;
   worker->phase = phase;
   int32_t status = step->kernel(step->args, 0, step->units, worker);
   if (status != APUSP_OK) *failed = worker;
@@ -91,19 +96,44 @@ static int32_t run_phase(const apusp_execution *execution, const apusp_step *ste
 static int32_t run_step(const apusp_execution *execution, const apusp_step *step, int32_t threads,
                         const apusp_worker **failed) {
   if (step->units <= 0) return APUSP_OK;
-  int32_t status = run_phase(execution, step, 0, threads, failed);
-  for (int64_t phase = 1; phase < step->phases && status == APUSP_OK; phase++) {
-    status = interruption(execution);
-    if (status == APUSP_OK) status = run_phase(execution, step, phase, threads, failed);
+  int64_t chunks = threads > 1 ? least_chunks_of(step) : 1;
+  if (chunks > threads * chunks_per_thread) chunks = threads * chunks_per_thread;
+  int32_t status = APUSP_OK;
+  for (int64_t phase = 0; phase == 0 || phase < step->phases; phase++) {
+    if (phase > 0) status = interruption(execution);
+    if (status != APUSP_OK) break;
+    status = chunks > 1 ? run_split(execution, step, phase, chunks, threads, failed)
+                        : run_alone(execution, step, phase, failed);
+    if (status != APUSP_OK) break;
   }
   return status;
+}
+
+// How many grains there are to share out, counted as far as it takes to see that they are many.
+static int64_t grains_to_share(const apusp_execution *execution) {
+  const int64_t many = 1024 * chunks_per_grain;
+  int64_t all = 0;
+  for (int64_t i = 0; i < execution->count && all < many; i++) {
+    const apusp_step *step = &execution->steps[i];
+    int64_t chunks = least_chunks_of(step);
+    if (chunks > 1) all += chunks < many && step->phases < many ? chunks * (step->phases > 1 ? step->phases : 1) : many;
+  }
+  return (all + chunks_per_grain - 1) / chunks_per_grain;
 }
 
 int32_t apusp_execute(const apusp_execution *execution, apusp_outcome *outcome) {
   *outcome = (apusp_outcome){0};
   if (execution->worker_count < 1 || !execution->workers) return outcome->status = APUSP_INVALID_ARGUMENT;
-  int32_t threads = execution->pool ? apusp_pool_threads(execution->pool) : 1;
-  if (threads > execution->worker_count) threads = 1;
+  int32_t entered = 0;
+  if (execution->pool && apusp_pool_threads(execution->pool) <= execution->worker_count) {
+    int64_t grains = grains_to_share(execution);
+    if (grains > 0) entered = apusp_pool_enter(execution->pool, grains);
+  }
+  int32_t threads = entered > 1 ? entered : 1;
+  for (int32_t i = 0; i < threads; i++) {
+    execution->workers[i].status = APUSP_OK;
+    execution->workers[i].fault.code = 0;
+  }
 
   uint64_t mode = apusp_fp_enter();
   const apusp_worker *failed = NULL;
@@ -119,6 +149,7 @@ int32_t apusp_execute(const apusp_execution *execution, apusp_outcome *outcome) 
     if (execution->progress) execution->progress(execution->progress_user, i + 1, execution->count);
   }
   apusp_fp_leave(mode);
+  if (entered > 0) apusp_pool_leave(execution->pool);
 
   outcome->status = status;
   outcome->step = i;

@@ -4,62 +4,95 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
+#include "apusp_clock.h"
 #include "apusp_cpu.h"
 #include "apusp_fp.h"
 #include "apusp_status.h"
+#include "cpu_placement.h"
 #include "futex.h"
 #include "worker_thread.h"
 
-// A job is published by writing its parts and then `unclaimed`. A thread takes a chunk by counting `unclaimed` down, and
-// only then reads the job's parts: they can not change before the chunk is counted as finished. So a worker that comes
-// late, after any number of other jobs, either finds nothing or takes a chunk of the job of the day.
+// A job's chunks are shared out beforehand: each thread has a share of its own, a range of chunks that it takes from the
+// front; a thread whose share is empty takes from the back of the others'. So in the next job of the same size each thread
+// has the data in its cache that it had before, and the caller does what a worker that does not come has left.
+//
+// A job is published by writing its parts and then the shares. A thread takes a chunk by exchanging a share's word, and only
+// then reads the job's parts: they can not change before the chunk is counted as finished. So a worker that comes late,
+// after any number of other jobs, either finds nothing or takes a chunk of the job of the day.
+typedef struct share {
+  _Alignas(64) _Atomic(uint64_t) range;  // first chunk << 32 | end
+} share;
+
 struct apusp_pool {
   apusp_memory *memory;
   size_t bytes;  // of this object
   int32_t threads;
+  bool spins;               // there is a CPU for each thread
   apusp_parallel_for host;  // run is NULL where the workers are ours
   pid_t creator;            // the process whose threads the workers are
+  apusp_worker_thread *workers;  // workers[i] is worker i + 1
   _Atomic(int64_t) references;
 
-  _Alignas(64) _Atomic(bool) taken;  // by the one caller whose job this is
+  _Alignas(64) _Atomic(bool) taken;  // by the one caller whose run this is
+  uint64_t left_at;                  // when the last run ended
+  uint64_t woken_at;                 // when workers were last woken
+
+  _Alignas(64) _Atomic(uint32_t) job;  // a count of jobs, that workers look at while they spin
+  _Atomic(int32_t) caller_cpu;         // where the run was begun; -1 between runs
   apusp_pool_body body;
   void *context;
-  int32_t chunks;
 
-  _Alignas(64) _Atomic(int32_t) unclaimed;
   _Alignas(64) _Atomic(uint32_t) unfinished;  // chunks, and the bit below; the caller sleeps on it
   _Alignas(64) _Atomic(int32_t) sleepers;     // workers that sleep or are about to
   _Atomic(uint32_t) wakes;                    // a count that workers sleep on
   _Atomic(bool) stopping;
 
-  apusp_worker_thread workers[];  // workers[i] is worker i + 1
+  share shares[];  // one a thread
 };
 
 enum {
   maximum_threads = 1024,
-  // About 5 us on AMD and 14 us on Intel: long enough for the next step of a model, short enough to leave a shared
-  // machine alone.
-  spins = 300
+  // How long a thread spins for want of work before it sleeps, in nanoseconds. To wake a thread takes about 50 us on a
+  // virtual machine: who spins that long pays at most twice what was needed. Inside a run the next job is sure to come.
+  spin_after_run = 50000,
+  spin_inside_run = 200000,
+  pauses_per_look = 16,  // at the clock
+  // In grains, each some microseconds of work: what a run must hold for sleeping workers to be woken. Less is done before they
+  // come; but where one run follows the other closely they will be awake for the next.
+  work_worth_waking = 6
 };
 static const uint32_t caller_sleeps = 1u << 30;
 
 // --- Claiming and finishing ---
 
-// The number of a chunk that is now the calling thread's to do, or -1.
-static int32_t claim(apusp_pool *pool) {
-  int32_t left = atomic_load_explicit(&pool->unclaimed, memory_order_relaxed);
-  while (left > 0) {
-    if (atomic_compare_exchange_weak_explicit(&pool->unclaimed, &left, left - 1, memory_order_acquire,
-                                              memory_order_relaxed))
-      return pool->chunks - left;
+static uint64_t range_of(uint32_t first, uint32_t end) { return (uint64_t)first << 32 | end; }
+
+// Takes a chunk from the front or the back of a share. Returns its number or -1.
+static int32_t take_from(share *share, bool front) {
+  uint64_t range = atomic_load_explicit(&share->range, memory_order_relaxed);
+  for (;;) {
+    uint32_t first = (uint32_t)(range >> 32), end = (uint32_t)range;
+    if (first >= end) return -1;
+    uint64_t rest = front ? range_of(first + 1, end) : range_of(first, end - 1);
+    if (atomic_compare_exchange_weak_explicit(&share->range, &range, rest, memory_order_acquire, memory_order_relaxed))
+      return (int32_t)(front ? first : end - 1);
   }
-  return -1;
+}
+
+// The number of a chunk that is now the thread's to do, or -1.
+static int32_t claim(apusp_pool *pool, int32_t thread) {
+  int32_t chunk = take_from(&pool->shares[thread], true);
+  for (int32_t i = 1; i < pool->threads && chunk < 0; i++) {
+    int32_t other = thread + i < pool->threads ? thread + i : thread + i - pool->threads;
+    chunk = take_from(&pool->shares[other], false);
+  }
+  return chunk;
 }
 
 // Does `chunk` and all that can be claimed after it. Returns how many these were.
-static uint32_t work(apusp_pool *pool, int32_t chunk, int32_t worker) {
+static uint32_t work(apusp_pool *pool, int32_t chunk, int32_t thread) {
   uint32_t done = 0;
-  for (; chunk >= 0; chunk = claim(pool), done++) pool->body(pool->context, chunk, worker);
+  for (; chunk >= 0; chunk = claim(pool, thread), done++) pool->body(pool->context, chunk, thread);
   return done;
 }
 
@@ -69,12 +102,20 @@ static void finish(apusp_pool *pool, uint32_t done) {
   if (before == (caller_sleeps | done)) apusp_futex_wake(&pool->unfinished, 1);
 }
 
-// Counts the caller's own chunks as finished and waits for the rest.
-static void finish_and_wait(apusp_pool *pool, uint32_t done) {
+// Counts the caller's own chunks as finished and waits for those that workers have begun. It spins for at most half as long
+// as the job has taken so far, or as sleeping is not worth while.
+static void finish_and_wait(apusp_pool *pool, uint32_t done, uint64_t began) {
   uint32_t left = atomic_fetch_sub_explicit(&pool->unfinished, done, memory_order_acq_rel) - done;
-  for (int i = 0; i < spins && left != 0; i++) {
-    apusp_pause();
-    left = atomic_load_explicit(&pool->unfinished, memory_order_acquire);
+  uint64_t until = 0;
+  while (left != 0 && pool->spins) {
+    for (int i = 0; i < pauses_per_look && left != 0; i++) {
+      apusp_pause();
+      left = atomic_load_explicit(&pool->unfinished, memory_order_acquire);
+    }
+    if (left == 0) return;
+    uint64_t now = apusp_clock_now();
+    if (until == 0) until = now + ((now - began) / 2 > spin_after_run ? (now - began) / 2 : spin_after_run);
+    if (now >= until) break;
   }
   while ((left & ~caller_sleeps) != 0) {
     if ((left & caller_sleeps) != 0 ||
@@ -88,45 +129,59 @@ static void finish_and_wait(apusp_pool *pool, uint32_t done) {
 
 // --- Workers ---
 
-static bool is_stopping(apusp_pool *pool) { return atomic_load(&pool->stopping); }
+static bool is_stopping(apusp_pool *pool) { return atomic_load_explicit(&pool->stopping, memory_order_relaxed); }
 
-static void sleep_until_woken(apusp_pool *pool) {
-  uint32_t seen = atomic_load(&pool->wakes);
-  // Sequentially consistent, as is publish(): either the caller sees a sleeper, or we see the work.
+// Moves a worker that the system has put on the caller's CPU to another one: there it would hold up the caller.
+static void keep_off_the_callers_cpu(apusp_pool *pool) {
+  int32_t cpu = atomic_load_explicit(&pool->caller_cpu, memory_order_relaxed);
+  if (pool->spins && cpu >= 0 && apusp_current_cpu() == cpu) apusp_leave_cpu(cpu);
+}
+
+// Spins until there is another job than `seen`. False where none has come in good time.
+static bool spin_for_job(apusp_pool *pool, uint32_t seen) {
+  if (!pool->spins) return false;
+  for (uint64_t began = 0;;) {
+    for (int i = 0; i < pauses_per_look; i++) {
+      apusp_pause();
+      if (atomic_load_explicit(&pool->job, memory_order_acquire) != seen) return true;
+    }
+    if (is_stopping(pool)) return true;
+    keep_off_the_callers_cpu(pool);
+    uint64_t now = apusp_clock_now();
+    bool inside_run = atomic_load_explicit(&pool->caller_cpu, memory_order_relaxed) >= 0;
+    if (began == 0) began = now;
+    if (now - began >= (inside_run ? spin_inside_run : spin_after_run)) return false;
+  }
+}
+
+static void sleep_until_woken(apusp_pool *pool, uint32_t seen) {
+  uint32_t wakes = atomic_load(&pool->wakes);
+  // Sequentially consistent, as is the caller's side: either it sees a sleeper, or we see the job.
   atomic_fetch_add(&pool->sleepers, 1);
-  if (atomic_load(&pool->unclaimed) <= 0 && !is_stopping(pool)) apusp_futex_wait(&pool->wakes, seen);
+  if (atomic_load(&pool->job) == seen && !atomic_load(&pool->stopping)) apusp_futex_wait(&pool->wakes, wakes);
   atomic_fetch_sub(&pool->sleepers, 1);
 }
 
 static void worker_main(void *argument, int32_t index) {
   apusp_pool *pool = argument;
-  for (int idle = 0; !is_stopping(pool);) {
-    int32_t chunk = claim(pool);
-    if (chunk >= 0) {
+  for (uint32_t seen = 0; !is_stopping(pool);) {
+    keep_off_the_callers_cpu(pool);
+    uint32_t job = atomic_load_explicit(&pool->job, memory_order_acquire);
+    if (job != seen) {
+      seen = job;
+      int32_t chunk = claim(pool, index);
+      if (chunk < 0) continue;
       apusp_fp_enter();  // again for each job: a custom kernel may have left another mode
       finish(pool, work(pool, chunk, index));
-      idle = 0;
-    } else if (idle < spins) {
-      apusp_pause();
-      idle++;
-    } else {
-      sleep_until_woken(pool);
-      idle = 0;
+    } else if (!spin_for_job(pool, seen)) {
+      sleep_until_woken(pool, seen);
     }
   }
 }
 
-static void publish(apusp_pool *pool, int32_t chunks, apusp_pool_body body, void *context) {
-  pool->body = body;
-  pool->context = context;
-  pool->chunks = chunks;
-  atomic_store_explicit(&pool->unfinished, (uint32_t)chunks, memory_order_relaxed);
-  atomic_store(&pool->unclaimed, chunks);
-}
-
-static void wake_workers(apusp_pool *pool, int32_t wanted) {
-  int32_t sleepers = atomic_load(&pool->sleepers);
-  if (sleepers == 0) return;
+// Wakes up to `wanted` of the sleepers, of which there are some.
+static void wake_workers(apusp_pool *pool, int32_t sleepers, int32_t wanted, uint64_t now) {
+  pool->woken_at = now;
   atomic_fetch_add(&pool->wakes, 1);
   apusp_futex_wake(&pool->wakes, sleepers < wanted ? sleepers : wanted);
 }
@@ -135,7 +190,7 @@ static void wake_workers(apusp_pool *pool, int32_t wanted) {
 static void host_body(void *context, int32_t index) {
   apusp_pool *pool = context;
   if (index < 0 || index >= pool->threads) return;
-  int32_t chunk = claim(pool);
+  int32_t chunk = claim(pool, index);
   if (chunk < 0) return;
   uint64_t mode = apusp_fp_enter();
   uint32_t done = work(pool, chunk, index);
@@ -150,19 +205,61 @@ static bool take(apusp_pool *pool) {
          !atomic_exchange_explicit(&pool->taken, true, memory_order_acquire);
 }
 
-void apusp_pool_run(apusp_pool *pool, int32_t chunks, apusp_pool_body body, void *context) {
-  if (!pool || chunks <= 1 || pool->threads <= 1 || (uint32_t)chunks >= caller_sleeps || !take(pool)) {
-    for (int32_t chunk = 0; chunk < chunks; chunk++) body(context, chunk, 0);
-    return;
+int32_t apusp_pool_enter(apusp_pool *pool, int64_t grains) {
+  if (!pool || pool->threads <= 1 || !take(pool)) return 0;
+  if (pool->host.run) return pool->threads;
+  atomic_store_explicit(&pool->caller_cpu, apusp_current_cpu(), memory_order_relaxed);
+  int32_t sleepers = atomic_load_explicit(&pool->sleepers, memory_order_relaxed);
+  if (sleepers == 0) return pool->threads;
+  uint64_t now = apusp_clock_now();
+  if (grains >= work_worth_waking || now - pool->left_at < spin_after_run) {
+    wake_workers(pool, sleepers, grains < pool->threads ? (int32_t)grains : pool->threads - 1, now);
+  } else if (sleepers == pool->threads - 1) {
+    return 1;
   }
-  publish(pool, chunks, body, context);
+  return pool->threads;
+}
+
+void apusp_pool_leave(apusp_pool *pool) {
+  pool->left_at = apusp_clock_now();
+  atomic_store_explicit(&pool->caller_cpu, -1, memory_order_relaxed);
+  atomic_store_explicit(&pool->taken, false, memory_order_release);
+}
+
+// Wakes workers that fell asleep inside the run. One that sleeps so soon after it was woken is still on its way.
+static void wake_for_job(apusp_pool *pool, int32_t wanted, uint64_t now) {
+  int32_t sleepers = atomic_load(&pool->sleepers);
+  if (sleepers > 0 && (!pool->spins || now - pool->woken_at >= spin_after_run)) wake_workers(pool, sleepers, wanted, now);
+}
+
+void apusp_pool_fork(apusp_pool *pool, int32_t chunks, apusp_pool_body body, void *context) {
+  uint64_t began = apusp_clock_now();
+  uint32_t threads = (uint32_t)pool->threads;
+  pool->body = body;
+  pool->context = context;
+  atomic_store_explicit(&pool->unfinished, (uint32_t)chunks, memory_order_relaxed);
+  uint32_t each = (uint32_t)chunks / threads, more = (uint32_t)chunks % threads, first = 0;
+  for (uint32_t i = 0; i < threads; i++) {
+    uint32_t end = first + each + (i < more);
+    atomic_store_explicit(&pool->shares[i].range, range_of(first, end), memory_order_release);
+    first = end;
+  }
   if (pool->host.run) {
     pool->host.run(pool->host.user, chunks < pool->threads ? chunks : pool->threads, host_body, pool);
   } else {
-    wake_workers(pool, chunks - 1);
+    atomic_fetch_add(&pool->job, 1);
+    wake_for_job(pool, chunks - 1, began);
   }
-  finish_and_wait(pool, work(pool, claim(pool), 0));
-  atomic_store_explicit(&pool->taken, false, memory_order_release);
+  finish_and_wait(pool, work(pool, claim(pool, 0), 0), began);
+}
+
+void apusp_pool_run(apusp_pool *pool, int32_t chunks, apusp_pool_body body, void *context) {
+  if (chunks <= 1 || (uint32_t)chunks >= caller_sleeps || apusp_pool_enter(pool, INT64_MAX) == 0) {
+    for (int32_t chunk = 0; chunk < chunks; chunk++) body(context, chunk, 0);
+    return;
+  }
+  apusp_pool_fork(pool, chunks, body, context);
+  apusp_pool_leave(pool);
 }
 
 int32_t apusp_pool_threads(const apusp_pool *pool) { return pool->threads; }
@@ -171,7 +268,8 @@ int32_t apusp_pool_threads(const apusp_pool *pool) { return pool->threads; }
 
 static int32_t create(apusp_memory *memory, int32_t threads, int32_t workers, apusp_pool **pool) {
   int32_t status;
-  size_t bytes = sizeof(apusp_pool) + (size_t)workers * sizeof(apusp_worker_thread);
+  size_t shares_bytes = (size_t)threads * sizeof(share);
+  size_t bytes = sizeof(apusp_pool) + shares_bytes + (size_t)workers * sizeof(apusp_worker_thread);
   apusp_pool *created = apusp_allocate(memory, bytes, _Alignof(apusp_pool), &status);
   if (!created) return status;
   apusp_memory_retain(memory);
@@ -180,13 +278,18 @@ static int32_t create(apusp_memory *memory, int32_t threads, int32_t workers, ap
   created->threads = threads;
   created->host = (apusp_parallel_for){0};
   created->creator = getpid();
+  created->spins = threads <= apusp_cpu_usable_count();
+  created->workers = (apusp_worker_thread *)((char *)(created + 1) + shares_bytes);
+  created->left_at = created->woken_at = 0;
   atomic_init(&created->references, 1);
   atomic_init(&created->taken, false);
-  atomic_init(&created->unclaimed, 0);
+  atomic_init(&created->job, 0);
+  atomic_init(&created->caller_cpu, -1);
   atomic_init(&created->unfinished, 0);
   atomic_init(&created->sleepers, 0);
   atomic_init(&created->wakes, 0);
   atomic_init(&created->stopping, false);
+  for (int32_t i = 0; i < threads; i++) atomic_init(&created->shares[i].range, 0);
   *pool = created;
   return APUSP_OK;
 }

@@ -10,7 +10,8 @@ APUSP_BEGIN
 // Reference counted. One caller at a time has the workers; a caller that finds them taken (by another thread, or by itself
 // further up its stack) does its work alone instead of waiting.
 //
-// Idle workers spin for a few microseconds and then sleep. They are called "apus-1", "apus-2", ..., block all signals, run
+// Workers spin between the jobs of a run and for 50 us after it, where each thread has a CPU to itself, and then sleep. They
+// keep off the CPU that the caller runs on. They are called "apus-1", "apus-2", ..., block all signals, run
 // in the kernels' floating-point mode and have small stacks (512 KiB).
 //
 // After fork() the child has no workers: its calls do their work alone, and releasing the pool there is allowed.
@@ -51,11 +52,25 @@ void apusp_pool_release(apusp_pool *APUSP_NONNULL pool);
 int32_t apusp_pool_threads(const apusp_pool *APUSP_NONNULL pool);
 
 // Calls body(context, chunk, worker) once for each chunk in 0 ..< chunks (from 2^30 on: on the calling thread alone)
-// and returns when all are done. Chunks are claimed in ascending order. What was written before the call is seen by
-// all bodies, what they wrote is seen after. NULL as pool, or chunks <= 1: on the calling thread alone. Never
-// allocates.
+// and returns when all are done. Each thread has a share of neighbouring chunks, and those of others when its own are done:
+// a worker that does not come is not waited for. What was written before the call is seen by all bodies, what they wrote is
+// seen after. NULL as pool, or chunks <= 1: on the calling thread alone. Never allocates.
 void apusp_pool_run(apusp_pool *APUSP_NULLABLE pool, int32_t chunks, apusp_pool_body APUSP_NONNULL body,
                     void *APUSP_NULLABLE context);
+
+// A run of several jobs, between which the workers stay awake: apusp_pool_enter, then apusp_pool_fork for each job, then
+// apusp_pool_leave. A job costs well under a microsecond more than its chunks where the workers are awake.
+//
+// apusp_pool_enter answers with the number of threads to count on. It is 0, and nothing was entered, where the workers are
+// another's. It is 1 where they sleep and the run is not worth waking them; it must be left all the same. `grains` says how
+// much there is to share out, in pieces of about 10 us: sleeping workers come too late for few of them. One run that follows
+// another within 50 us is always worth it.
+int32_t apusp_pool_enter(apusp_pool *APUSP_NULLABLE pool, int64_t grains);
+
+// apusp_pool_run for a caller that has entered; chunks is 1 ..< 2^30.
+void apusp_pool_fork(apusp_pool *APUSP_NONNULL pool, int32_t chunks, apusp_pool_body APUSP_NONNULL body,
+                     void *APUSP_NULLABLE context);
+void apusp_pool_leave(apusp_pool *APUSP_NONNULL pool);
 
 APUSP_END
 #endif

@@ -43,7 +43,7 @@ typedef struct apusp_step {
   apusp_kernel kernel;
   const void *args;
   int64_t units;  // all the work, in the kernel's own units
-  int64_t grain;  // fewest units worth giving to a thread; a step with units <= grain stays on the calling thread
+  int64_t grain;  // units that take about 10 us: a step of less than one grain stays on the calling thread
   int32_t node;   // index of the program's node, for profiles and errors
   int64_t phases; // 0 is the same as 1
 } apusp_step;
