@@ -40,8 +40,8 @@ typedef struct apusp_outcome {
 } apusp_outcome;
 
 // Runs the steps in order and returns outcome->status. A step that is not worth splitting, or without a pool, runs on the
-// calling thread; others are split in chunks over the pool, which is entered once for the whole run. The first fault ends the run: the one of the lowest
-// unit in the step, whatever the number of threads.
+// calling thread; others are split in chunks over the pool, which is entered once for the whole run. The first fault ends the
+// run: the one of the lowest unit in the step, whatever the number of threads.
 //
 // Sets the floating-point mode on each thread and restores the caller's. Allocates nothing, takes no lock, and with one
 // thread makes no system call; the clock is read only for a deadline or a profile.
