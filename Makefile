@@ -25,7 +25,7 @@ libapus: deps ## Build libapus.so and libapus.a (need libc and libm alone) into 
 install: libapus ## Install libapus, headers, pkg-config and CMake files under PREFIX=/usr/local
 	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' tools/install-libapus
 
-bench: libapus ## Measure Apus beside ONNX Runtime; tables into build/bench/
+bench: libapus ## Measure Apus beside other runtimes; tables and a plot into build/bench/
 	@tools/install-deps bench
 	@Benchmarks/run
 

@@ -1,124 +1,138 @@
-"""Builds the models in both formats, measures both runtimes side by side, writes the tables. Called by Benchmarks/run."""
+"""Measures Apus and its peers in turns and writes tables and a plot. Called by Benchmarks/run."""
 
 import argparse
 import json
-import platform
+import os
+import statistics
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
-import onnxruntime
-
-import checkpoint
-import to_onnx
+import cases
+import models
+import plot
+import report
+from peers import PEERS
+from turns import Failure, take_turns, wait_for_quiet
 
 ROOT = Path(__file__).resolve().parent.parent
 OUTPUT = ROOT / "build" / "bench"
-MODELCONV = ROOT / ".build" / "release" / "modelconv"
-DEMO_CHECKPOINT = ROOT / "build" / "demo" / "lenet.safetensors"
-TOLERANCE = 1e-4
-SEED = 20260101
+TOLERANCE = {"ncnn16": 2e-2}  # of an output's largest magnitude, from ONNX Runtime's result
+TOLERANCE_FLOAT32 = 1e-3
+STARTED = ("mlp", "mobilenet_v2", "resnet50", "minilm_128")  # models whose loading is measured
 
 
-def models(lenet_checkpoint):
-    """Checkpoint, .apus and .onnx of each model, all from the same weights."""
-    result = {}
-    for name, build in (("LeNet-5", checkpoint.lenet5), ("MLP 784-512-512-10", checkpoint.mlp)):
-        stem = build.__name__
-        path = OUTPUT / f"{stem}.safetensors"
-        if name == "LeNet-5" and lenet_checkpoint is not None:
-            path, weights = lenet_checkpoint, f"the checkpoint {lenet_checkpoint.name}"
-        else:
-            checkpoint.write(path, *build(SEED))
-            weights = f"Glorot-uniform, seed {SEED}"
-        graph, tensors = checkpoint.read(path)
-        model = to_onnx.convert(graph, tensors, OUTPUT / f"{stem}.onnx")
-        subprocess.run([MODELCONV, "convert", path, "-o", OUTPUT / f"{stem}.apus"], check=True, stdout=subprocess.DEVNULL)
-        print(f"{name}: weights: {weights}")
-        result[name] = (stem, model)
-    return result
+def cpus_for(threads):
+    """The highest-numbered ones that this process may use: interrupts tend to arrive at the first."""
+    allowed = sorted(os.sched_getaffinity(0))
+    if len(allowed) < threads:
+        sys.exit(f"bench: {threads} threads were asked for, and there are {len(allowed)} CPUs")
+    return ",".join(map(str, allowed[-threads:]))
 
 
-def measure(name, stem, model, batch, threads, seconds):
-    def shape(value):
-        return [d.dim_value if d.HasField("dim_value") else batch for d in value.type.tensor_type.shape.dim]
+def floor(case, cpus):
+    """What the machine gives at best now: operations a second, and bytes a second from where the row's weights are."""
+    command = [OUTPUT / "floor", cpus, str(max(case.weight_bytes, 4096))]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
-    (source,), (result,) = model.graph.input, model.graph.output
-    library = next((Path(onnxruntime.__file__).parent / "capi").glob("libonnxruntime.so.*"))
-    command = [
-        OUTPUT / "measure", library, OUTPUT / f"{stem}.onnx", OUTPUT / f"{stem}.apus",
-        source.name, ",".join(map(str, shape(source))), result.name, ",".join(map(str, shape(result))),
-        str(threads), str(seconds), str(to_onnx.weight_bytes(model)),
-    ]
-    text = subprocess.run(list(map(str, command)), check=True, capture_output=True, text=True).stdout
-    row = json.loads(text)
-    operations, weight_bytes = to_onnx.operations(model, batch), to_onnx.weight_bytes(model)
-    floor = max(operations / row["peak_flops"], weight_bytes / row["bytes_per_second"]) / threads
-    row.update(model=name, batch=batch, threads=threads, operations=operations, weight_bytes=weight_bytes,
-               floor_microseconds=floor * 1e6)
+
+def start(key, peer, case, cpus):
+    """A runner that has given a right first result; Failure where it can not."""
+    runner = peer.start(case, cpus)
+    if not runner.first["difference"] < TOLERANCE.get(key, TOLERANCE_FLOAT32):
+        runner.close()
+        raise Failure(f"its result differs from ONNX Runtime's by {runner.first['difference']:.2g} of the largest element")
+    return runner
+
+
+def measure(name, threads, options, peers):
+    """One row: each runtime's times, or the reason why it has none."""
+    case = cases.prepare(name, options.model_folder, OUTPUT / "cases")
+    cpus = cpus_for(threads)
+    row = {"name": name, "title": case.title, "threads": threads, "operations": case.operations,
+           "weight_bytes": case.weight_bytes, "bytes": case.bytes, "runtimes": {}}
+    runners = {}
+    for key, peer in peers.items():
+        try:
+            runners[key] = start(key, peer, case, cpus)
+        except (Failure, subprocess.TimeoutExpired) as failure:
+            row["runtimes"][key] = {"reason": str(failure)}
+    row["busy_elsewhere"] = wait_for_quiet(options.patience)
+    row["load_average"] = os.getloadavg()[0]
+    machine = floor(case, cpus)
+    answers = take_turns(runners, options.seconds / options.rounds, options.rounds, "cpu" if options.cpu_time else "run")
+    again = floor(case, cpus)
+    for key, runner in runners.items():
+        runner.close()
+        row["runtimes"][key] = {
+            **runner.first, "median": statistics.median(a["median"] for a in answers[key]),
+            "minimum": min(a["minimum"] for a in answers[key]), "runs": sum(a["runs"] for a in answers[key]),
+            "rounds": [a["median"] for a in answers[key]]}
+    row["peak_flops"], row["bandwidth"] = (max(machine[k], again[k]) for k in ("flops", "bandwidth"))
+    row["peak_name"] = machine["name"]
+    row["floor"] = 1e6 * max(case.operations / row["peak_flops"], case.bytes / row["bandwidth"])
     return row
 
 
-def table(rows):
-    columns = ["model", "batch", "threads", "Apus median", "min", "ORT median", "min", "Apus/ORT median", "min", "floor",
-               "Apus min/floor"]
-    lines = ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
-    for r in rows:
-        a, o, floor = r["apus"], r["ort"], r["floor_microseconds"]
-        lines.append(f"| {r['model']} | {r['batch']} | {r['threads']} "
-                     f"| {a['median']:.2f} | {a['minimum']:.2f} | {o['median']:.2f} | {o['minimum']:.2f} "
-                     f"| {a['median'] / o['median']:.2f} | {a['minimum'] / o['minimum']:.2f} "
-                     f"| {floor:.2f} | {a['minimum'] / floor:.2f} |")
-    return "\n".join(lines)
+def measure_start(name, options, peers):
+    """Loading to the first result, and the memory that takes, each time in a new process, on one thread; files are cached."""
+    case = cases.prepare(name, options.model_folder, OUTPUT / "cases")
+    cpus = cpus_for(1)
+    found = {key: [] for key in peers}
+    wait_for_quiet(options.patience)
+    for _ in range(options.rounds):
+        for key, peer in peers.items():
+            try:
+                runner = start(key, peer, case, cpus)
+                runner.close()
+                found[key].append(runner.first)
+            except (Failure, subprocess.TimeoutExpired):
+                pass
+    def summary(firsts):
+        times = [f["open_ms"] + f["first_ms"] for f in firsts]
+        return {"median": statistics.median(times), "minimum": min(times),
+                "peak_mb": statistics.median(f["peak_mb"] - f.get("python_mb", 0) for f in firsts)}
+    return {"name": name, "title": case.title, "runtimes": {key: summary(firsts) for key, firsts in found.items() if firsts}}
 
 
-def cpu_name():
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.machine()
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--models", nargs="+", default=list(models.MODELS), choices=list(models.MODELS), metavar="NAME",
+                        help="rows of the table; by default all: " + " ".join(models.MODELS))
+    parser.add_argument("--peers", nargs="*", default=[p for p in PEERS if p != "apus"], choices=list(PEERS), metavar="PEER",
+                        help="runtimes beside Apus; by default all: " + " ".join(p for p in PEERS if p != "apus"))
+    parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
+    parser.add_argument("--seconds", type=float, default=2.0, help="that each runtime runs for each row and number of threads")
+    parser.add_argument("--rounds", type=int, default=7, help="turns that the seconds are split into")
+    parser.add_argument("--patience", type=float, default=60, help="seconds to wait for a quiet machine before each row")
+    parser.add_argument("--quick", action="store_true", help="0.3 seconds in 3 rounds without waiting, for a first look")
+    parser.add_argument("--cpu-time", action="store_true", help="count the time that a runtime has a CPU for, on a machine that "
+                        "others load; means something for one thread alone")
+    parser.add_argument("--model-folder", type=Path, default=OUTPUT / "models", help="where the ONNX files are or go")
+    options = parser.parse_args()
+    if options.cpu_time and options.threads != [1]:
+        parser.error("--cpu-time needs --threads 1")
+    if options.quick:
+        options.seconds, options.rounds, options.patience = 0.3, 3, 0
+    return options
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=2.0, help="time spent on each model, batch size and thread count")
-    parser.add_argument("--lenet", type=Path, default=DEMO_CHECKPOINT if DEMO_CHECKPOINT.exists() else None,
-                        help="a LeNet checkpoint; by default that of `make demo`, or seeded weights")
-    options = parser.parse_args()
-    OUTPUT.mkdir(parents=True, exist_ok=True)
-
-    rows = []
-    for name, (stem, model) in models(options.lenet).items():
-        for batch in (1, 64):
-            for threads in (1, 2):
-                row = measure(name, stem, model, batch, threads, options.seconds)
-                rows.append(row)
-                print(f"{name}, batch {batch}, threads {threads}: Apus {row['apus']['median']:.2f} us, "
-                      f"ORT {row['ort']['median']:.2f} us, ratio {row['apus']['median'] / row['ort']['median']:.2f}, "
-                      f"largest difference {row['difference']:.1e}", flush=True)
-                if not row["difference"] < TOLERANCE:
-                    sys.exit(f"bench: the outputs differ by {row['difference']:.3g}, less than {TOLERANCE} was promised")
-    first = rows[0]
-    difference = max(r["difference"] for r in rows)
-    text = f"""\
-Microseconds of one run; ratios below 1 mean that Apus is faster. {cpu_name()}, {first['kernels']} kernels;
-ONNX Runtime {first['ort_version']}, onnx {to_onnx.onnx.__version__}, numpy {np.__version__}.
-
-{table(rows)}
-
-How: one process a row, pinned to as many CPUs as threads. Both runtimes are called from C (`apus_session_run`; `Run` of
-ONNX Runtime's C API) with input and output in the caller's memory; each call is timed on its own with the monotonic
-clock. They take turns in rounds of a few milliseconds with a pause in between, so that both see the same machine.
-ONNX Runtime: CPU provider, all graph optimizations, sequential execution, intra-op threads as stated, its own defaults
-otherwise. Both compute the same outputs: the largest difference over all rows was {difference:.1e}.
-Floor: the larger of operations / peak ({first['peak_name']}, {first['peak_flops'] / 1e9:.0f} GFLOP/s on one thread in this
-run) and weight bytes / read bandwidth of the cache level that holds them; with two threads both are doubled.
-"""
-    (OUTPUT / "results.json").write_text(json.dumps(rows, indent=2) + "\n")
-    (OUTPUT / "results.md").write_text(text)
-    print("\n" + text)
-    print(f"Written: {OUTPUT.relative_to(ROOT)}/results.md and results.json")
+    options = parse()
+    peers = {key: PEERS[key](OUTPUT) for key in dict.fromkeys(["apus", *options.peers])}
+    result = {"machine": report.machine(), "titles": {key: peer.title for key, peer in peers.items()},
+              "clock": "CPU time" if options.cpu_time else "time",
+              "libraries": {key: peer.library_bytes() for key, peer in peers.items()}, "rows": [], "starts": []}
+    for threads in options.threads:
+        for name in options.models:
+            result["rows"].append(measure(name, threads, options, peers))
+            print(report.line(result["rows"][-1]), flush=True)
+    result["starts"] = [measure_start(name, options, peers) for name in STARTED if name in options.models]
+    (OUTPUT / "results.json").write_text(json.dumps(result, indent=1) + "\n")
+    (OUTPUT / "results.md").write_text(report.markdown(result))
+    (OUTPUT / "results.svg").write_text(plot.svg(result))
+    print("\n" + report.markdown(result))
+    print(f"Written: {OUTPUT.relative_to(ROOT)}/results.md, results.json and results.svg")
 
 
 if __name__ == "__main__":
