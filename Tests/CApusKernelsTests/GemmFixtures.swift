@@ -102,6 +102,29 @@ func runProduct<Arguments>(
   return (status, worker.fault)
 }
 
+/// The sum of apusk_gemm.h, term by term: chains of at most APUSK_GEMM_CHAIN fused multiply-adds, added in order.
+struct ProductSum {
+  private var total: Float = 0, chain: Float = 0
+  private var terms = 0
+
+  mutating func add(_ a: Float, _ b: Float) {
+    if terms > 0 && terms % Int(APUSK_GEMM_CHAIN) == 0 {
+      total = value
+      chain = 0
+    }
+    chain = chain.addingProduct(a, b)
+    terms += 1
+  }
+
+  var value: Float { terms <= Int(APUSK_GEMM_CHAIN) ? chain : total + chain }
+
+  /// The bound of the error of `terms` terms, as a factor of the sum of their magnitudes; `more` counts further roundings.
+  static func errorBound(terms: Int, more: Int) -> Double {
+    let chain = Int(APUSK_GEMM_CHAIN)
+    return Double(min(terms, chain) + max(0, (terms - 1) / chain) + more) * 0x1p-24
+  }
+}
+
 /// The rule of apusk_tail.h in double precision.
 func productTail(_ sum: Double, bias: Double?, residual: Double?, _ tail: apusk_tail) -> Double {
   var v = Double(tail.scale) * sum

@@ -124,7 +124,24 @@ private struct GemmCase: CustomStringConvertible {
     }
   }
 
-  /// Compares with sums in double precision; the bound is that of recursive summation.
+  /// The outputs whose bits are not those of the stated order; for activations without an exponential.
+  func countDifferences(_ c: [Float]) -> Int {
+    var different = 0
+    for batch in 0..<batches {
+      for i in 0..<m {
+        for j in 0..<n {
+          var sum = ProductSum()
+          for p in 0..<k { sum.add(aAt(batch, i, p), bAt(batch, p, j)) }
+          let expected = productTailExactly(
+            sum.value, bias: bias.isEmpty ? nil : bias[j], residual: residualAt(batch, i, j), tail)
+          if productBits([c[(batch * m + i) * cStride + j]]) != productBits([expected]) { different += 1 }
+        }
+      }
+    }
+    return different
+  }
+
+  /// Compares with sums in double precision.
   func expectClose(_ c: [Float], _ label: String) {
     var worst = 0.0
     for batch in 0..<batches {
@@ -144,7 +161,7 @@ private struct GemmCase: CustomStringConvertible {
           let biasValue = bias.isEmpty ? nil : Double(bias[j]), residualValue = residualAt(batch, i, j).map(Double.init)
           let expected = productTail(sum, bias: biasValue, residual: residualValue, tail)
           size += abs(biasValue ?? 0) + abs(1.5 * (residualValue ?? 0)) + 1
-          worst = max(worst, abs(expected - Double(value)) / (size * Double(k + 8) * 0x1p-24))
+          worst = max(worst, abs(expected - Double(value)) / (size * ProductSum.errorBound(terms: k, more: 8)))
         }
       }
     }
@@ -177,19 +194,46 @@ private struct GemmCase: CustomStringConvertible {
       &random, m: random.int(1...17), n: random.int(1...70), k: random.int(0...6), specials: true)
     for level in productLevels {
       let c = try product.run(level: level, &random, whole: false)
-      for batch in 0..<product.batches {
-        for i in 0..<product.m {
-          for j in 0..<product.n {
-            var sum: Float = 0
-            for p in 0..<product.k { sum = sum.addingProduct(product.aAt(batch, i, p), product.bAt(batch, p, j)) }
-            let expected = productTailExactly(
-              sum, bias: product.bias.isEmpty ? nil : product.bias[j], residual: product.residualAt(batch, i, j), product.tail)
-            let value = c[(batch * product.m + i) * product.cStride + j]
-            #expect(productBits([value]) == productBits([expected]), "seed \(seed), level \(level): \(product)")
-          }
-        }
-      }
+      #expect(product.countDifferences(c) == 0, "seed \(seed), level \(level): \(product)")
     }
+  }
+
+  /// Depths around the ends of chains and of passes, on every path: few and many rows, A in any direction, narrow panels.
+  @Test(arguments: 200..<260 as Range<UInt64>)
+  func sumsAreChainsAddedInOrder(seed: UInt64) throws {
+    var random = ProductRandom(seed: seed)
+    let chain = Int(APUSK_GEMM_CHAIN)
+    let k = random.int(1...9) * chain + [0, 1, -1, random.int(-chain + 1...chain)][random.int(0...3)]
+    let m = [1, 2, 3, random.int(4...16), random.int(17...40)][random.int(0...4)]
+    var product = GemmCase(&random, m: m, n: [random.int(1...9), random.int(10...100)][random.int(0...1)], k: k)
+    if (3...4).contains(product.tail.activation) { product.tail.activation = APUSK_ACTIVATION_NONE }
+    for level in productLevels {
+      let c = try product.run(level: level, &random, whole: random.bool())
+      #expect(product.countDifferences(c) == 0, "seed \(seed), level \(level): \(product)")
+    }
+  }
+
+  /// Equal terms round the same way again and again: in one chain their error grows with k and leaves this bound.
+  @Test(arguments: [512, 2048, 8192, 8191])
+  func theErrorOfLongSumsStaysInTheBoundOfShortOnes(k: Int) throws {
+    var random = ProductRandom(seed: UInt64(k))
+    var oneChain = 0.0
+    for m in [1, 2, 5, 16] {
+      var product = GemmCase(&random, m: m, n: 20, k: k)
+      product.tail = apusk_tail_none()
+      (product.bias, product.residual) = ([], [])
+      for i in product.a.indices { product.a[i] = 0.1 }
+      for i in product.b.indices { product.b[i] = 1 }
+      let expected = Double(Float(0.1)) * Double(k), bound = expected * ProductSum.errorBound(terms: k, more: 1)
+      for level in productLevels {
+        let c = try product.run(level: level, &random, whole: false)
+        for j in 0..<product.n { #expect(abs(Double(c[j]) - expected) <= bound, "m \(m), level \(level)") }
+      }
+      var chain: Float = 0
+      for _ in 0..<k { chain = chain.addingProduct(0.1, 1) }
+      oneChain = abs(Double(chain) - expected) / bound
+    }
+    #expect(k < 2048 || oneChain > 1, "the test is too weak to tell one chain from many")
   }
 
   @Test(arguments: [(0, 5, 7), (5, 0, 7), (5, 7, 0), (1, 40, 0), (0, 0, 0), (3, 100, 0)])

@@ -1,7 +1,7 @@
 // Convolutions through the micro-kernels of the matrix product.
 #include "conv_isa.h"
 
-// Floats of k in one pass over a band: so much of a panel of weights stays in the L1 and L2 caches.
+// Most floats of k in one pass over a band, whole chains: so much of a panel of weights stays in the L1 and L2 caches.
 #define PASS_DEPTH 768
 
 typedef struct window_source {
@@ -57,31 +57,34 @@ static void run_pixels(const apusk_conv_isa *isa, const apusk_conv2d_f32_args *a
   }
 }
 
-// One band of rows of one image and group, panels first ..< end: passes over the kernel's rows, then panels, then
-// the micro-kernels across the band.
+// One band of rows of one image and group, panels first ..< end: passes over k, whole chains each, then panels, then the
+// micro-kernels across the band.
 static void run_band(const apusk_gemm_isa *isa, const apusk_conv2d_f32_args *args, const apusk_conv_shape *shape,
                      const float *x, int64_t image, int64_t oy, int64_t rows, int64_t group, int64_t first,
                      int64_t end) {
   const apusk_tail *tail = &args->tail;
   int32_t nr = isa->kernels.nr;
   bool merged = shape->pixel == shape->group_cin && args->dilation_w == 1;
-  int64_t depth = args->kw * shape->group_cin;
-  int64_t passes = apusk_divide_up(args->kh, depth >= PASS_DEPTH ? 1 : PASS_DEPTH / depth);
-  int64_t step = apusk_divide_up(args->kh, passes);
+  int64_t kernel_row = args->kw * shape->group_cin, run = merged ? kernel_row : shape->group_cin;
+  int64_t passes = apusk_divide_up(shape->k, PASS_DEPTH);
+  int64_t step = apusk_divide_up(apusk_divide_up(shape->k, passes), APUSK_GEMM_CHAIN) * APUSK_GEMM_CHAIN;
   int64_t tiles = apusk_divide_up(args->ow, isa->kernels.mr);
   apusk_tile tile = {
       .a_row = args->stride_w * shape->pixel, .a_y = args->dilation_h * shape->pitch,
-      .a_x = args->dilation_w * shape->pixel, .runs_x = merged ? 1 : args->kw,
-      .run = merged ? depth : shape->group_cin, .c_row = args->y_pixel_stride,
+      .a_x = args->dilation_w * shape->pixel, .runs_x = kernel_row / run, .run = run,
+      .c_row = args->y_pixel_stride,
   };
-  for (int64_t ky = 0; ky < args->kh; ky += step) {
-    tile.runs_y = args->kh - ky < step ? args->kh - ky : step;
-    tile.resume = ky > 0;
-    bool last = ky + tile.runs_y == args->kh;
+  for (int64_t k0 = 0; k0 < shape->k; k0 += step) {
+    int64_t ky = k0 / kernel_row;
+    tile.first_x = k0 % kernel_row / run;
+    tile.first_p = k0 % run;
+    tile.depth = shape->k - k0 < step ? shape->k - k0 : step;
+    tile.resume = k0 > 0;
+    bool last = k0 + tile.depth == shape->k;
     for (int64_t panel = first; panel < end; panel++) {
       int64_t column = panel * nr, channel = group * shape->group_cout + column;
       tile.width = apusk_gemm_panel_width(shape->group_cout, panel, nr);
-      tile.b = args->w + group * shape->group_floats + column * shape->k + ky * depth * tile.width;
+      tile.b = args->w + group * shape->group_floats + column * shape->k + k0 * tile.width;
       int64_t columns = shape->group_cout - column < tile.width ? shape->group_cout - column : tile.width;
       apusk_finish finish = {.tail = tail, .bias = tail->bias ? tail->bias + channel : NULL};
       for (int64_t r = 0; r < rows; r++) {

@@ -89,7 +89,7 @@ static void run_wide(const apusk_gemm_isa *isa, const apusk_gemm_block *block, c
     int32_t width = apusk_gemm_panel_width(block->n, panel, nr);
     // The micro-kernel wants consecutive floats of A: where they are not, each is a run of its own.
     apusk_tile tile = {
-        .a = a, .a_row = a_row, .a_x = a_k, .runs_y = 1, .runs_x = a_k == 1 ? 1 : depth, .run = a_k == 1 ? depth : 1,
+        .a = a, .a_row = a_row, .a_x = a_k, .runs_x = a_k == 1 ? 1 : depth, .run = a_k == 1 ? depth : 1, .depth = depth,
         .b = block->b + column * block->k + k0 * width, .c = block->c + column, .c_row = block->c_row,
         .rows = (int32_t)block->rows, .width = width, .resume = k0 > 0,
     };
@@ -109,7 +109,7 @@ static void run_tiles(const apusk_gemm_isa *isa, const apusk_gemm_block *block, 
     int32_t width = apusk_gemm_panel_width(block->n, panel, nr);
     int64_t columns = block->n - column < width ? block->n - column : width;
     apusk_tile tile = {
-        .a_row = a_row, .runs_y = 1, .runs_x = 1, .run = depth,
+        .a_row = a_row, .runs_x = 1, .run = depth, .depth = depth,
         .b = block->b + column * block->k + k0 * width, .c_row = block->c_row, .width = width, .resume = k0 > 0,
     };
     apusk_finish finish = {.tail = block->tail, .bias = offset_or_null(block->bias, column)};
@@ -139,7 +139,8 @@ void apusk_gemm_block_run(const apusk_gemm_isa *isa, const apusk_gemm_block *blo
     return;
   }
   int64_t passes = block->k > APUSK_GEMM_KC ? apusk_divide_up(block->k, APUSK_GEMM_KC) : 1;
-  int64_t step = (apusk_divide_up(block->k, passes) + 15) & ~(int64_t)15;
+  // Passes begin where chains do.
+  int64_t step = apusk_divide_up(apusk_divide_up(block->k, passes), APUSK_GEMM_CHAIN) * APUSK_GEMM_CHAIN;
   int64_t k0 = 0;
   do {
     int64_t depth = block->k - k0 < step ? block->k - k0 : step;

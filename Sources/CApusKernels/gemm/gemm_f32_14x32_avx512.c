@@ -11,6 +11,7 @@
 #define TILE_SET1(x) _mm512_set1_ps(x)
 #define TILE_LOAD(p) _mm512_loadu_ps(p)
 #define TILE_STORE(p, v) _mm512_storeu_ps(p, v)
+#define TILE_ADD(a, b) _mm512_add_ps(a, b)
 #define TILE_FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
 #include "gemm_tile.h"
 
@@ -22,6 +23,7 @@
 #define TILE_SET1(x) _mm512_set1_ps(x)
 #define TILE_LOAD(p) _mm512_loadu_ps(p)
 #define TILE_STORE(p, v) _mm512_storeu_ps(p, v)
+#define TILE_ADD(a, b) _mm512_add_ps(a, b)
 #define TILE_FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
 #include "gemm_tile.h"
 
@@ -33,6 +35,7 @@
 #define TILE_SET1(x) _mm256_set1_ps(x)
 #define TILE_LOAD(p) _mm256_loadu_ps(p)
 #define TILE_STORE(p, v) _mm256_storeu_ps(p, v)
+#define TILE_ADD(a, b) _mm256_add_ps(a, b)
 #define TILE_FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
 #include "gemm_tile.h"
 

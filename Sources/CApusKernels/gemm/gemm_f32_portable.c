@@ -5,19 +5,28 @@
 static void tile(const apusk_tile *t) {
   for (int32_t i = 0; i < t->rows; i++) {
     float *c = t->c + i * t->c_row;
-    const float *b = t->b;
-    float sums[APUSK_GEMM_MAX_NR];
-    for (int32_t j = 0; j < t->width; j++) sums[j] = t->resume ? c[j] : 0.0f;
-    for (int64_t y = 0; y < t->runs_y; y++) {
-      for (int64_t x = 0; x < t->runs_x; x++) {
-        const float *a = t->a + i * t->a_row + y * t->a_y + x * t->a_x;
-        for (int64_t p = 0; p < t->run; p++) {
-          for (int32_t j = 0; j < t->width; j++) sums[j] = fmaf(a[p], b[j], sums[j]);
-          b += t->width;
+    const float *a = t->a + i * t->a_row, *b = t->b;
+    int64_t x = t->first_x, p = t->first_p, left = t->depth;
+    bool add = t->resume;
+    do {
+      float sums[APUSK_GEMM_MAX_NR] = {0};
+      int64_t chain = left < APUSK_GEMM_CHAIN ? left : APUSK_GEMM_CHAIN;
+      left -= chain;
+      for (; chain > 0; chain--) {
+        const float value = a[x * t->a_x + p];
+        for (int32_t j = 0; j < t->width; j++) sums[j] = fmaf(value, b[j], sums[j]);
+        b += t->width;
+        if (++p == t->run) {
+          p = 0;
+          if (++x == t->runs_x) {
+            x = 0;
+            a += t->a_y;
+          }
         }
       }
-    }
-    for (int32_t j = 0; j < t->width; j++) c[j] = sums[j];
+      for (int32_t j = 0; j < t->width; j++) c[j] = add ? c[j] + sums[j] : sums[j];
+      add = true;
+    } while (left > 0);
   }
 }
 
@@ -26,7 +35,7 @@ static void tile(const apusk_tile *t) {
 static void wide(const apusk_wide *w) {
   for (int32_t panel = 0; panel < w->panels; panel++) {
     apusk_tile t = {
-        .a = w->a, .a_row = w->a_row, .a_x = w->a_k, .runs_y = 1, .runs_x = w->k, .run = 1,
+        .a = w->a, .a_row = w->a_row, .a_x = w->a_k, .runs_x = w->k, .run = 1, .depth = w->k,
         .b = w->b + panel * w->panel_stride, .c = w->c + panel * NR, .c_row = w->c_row,
         .rows = w->rows, .width = NR, .resume = w->resume,
     };

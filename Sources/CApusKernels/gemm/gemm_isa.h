@@ -7,7 +7,7 @@
 
 #include "apusk_gemm.h"
 
-// Floats of k that one pass of a product covers: a block of A so deep stays in the L1 and L2 caches.
+// Floats of k that one pass of a product covers, whole chains: a block of A so deep stays in the L1 and L2 caches.
 #define APUSK_GEMM_KC 256
 // Floats between the rows of a copied block of A: an odd number of cache lines, so that rows fall into different sets.
 #define APUSK_GEMM_A_STRIDE (APUSK_GEMM_KC + 16)
@@ -17,19 +17,22 @@
 // Micro-kernels down one block of rows.
 #define APUSK_GEMM_TILES_PER_BLOCK 8
 
-// One micro-kernel call: rows x width sums over runs_y * runs_x runs of `run` consecutive floats of A.
-// Row i of A, run (y, x), element p is a[i * a_row + y * a_y + x * a_x + p]; B advances by `width` floats for each.
-// A plain product is one run; a convolution has a run for each kernel row or tap.
+// One micro-kernel call: rows x width sums over `depth` floats of A, in runs of `run` consecutive ones, `runs_x` of them
+// side by side. Row i of A, run (y, x), element p is a[i * a_row + y * a_y + x * a_x + p]; the first element read is
+// (0, first_x, first_p). B advances by `width` floats for each. A plain product is one run; a convolution has a run for
+// each kernel row or tap. Element 0 begins a chain.
 typedef struct apusk_tile {
   const float *a;
   int64_t a_row, a_y, a_x;
-  int64_t runs_y, runs_x, run;
+  int64_t runs_x, run;
+  int64_t first_x, first_p;
+  int64_t depth;
   const float *b;
   float *c;
   int64_t c_row;
   int32_t rows;   // 1 ... mr
   int32_t width;  // 8, 16, ... nr: a power of two
-  bool resume;    // the sums go on from those in c; otherwise they start at +0
+  bool resume;    // c holds the chains before these
 } apusk_tile;
 
 // One or two rows against several adjacent full panels: enough independent chains to hide the latency of fma, and as

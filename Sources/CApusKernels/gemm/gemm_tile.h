@@ -3,7 +3,8 @@
 // TILE_TABLE    name of the table
 // TILE_MR       6 or 14
 // TILE_VECTORS  vectors across
-// TILE_VL, TILE_V, TILE_ZERO(), TILE_SET1(x), TILE_LOAD(p), TILE_STORE(p, v), TILE_FMA(a, b, c): the vector
+// TILE_VL, TILE_V, TILE_ZERO(), TILE_SET1(x), TILE_LOAD(p), TILE_STORE(p, v), TILE_ADD(a, b), TILE_FMA(a, b, c): the
+//               vector
 #include "gemm_isa.h"
 
 #define TILE_PASTE_(a, b) a##b
@@ -11,24 +12,26 @@
 #define TILE_NAME(suffix) TILE_PASTE(TILE_TABLE, suffix)
 
 SIMD_INLINE void TILE_NAME(_body)(const apusk_tile *t, const int rows) {
+  // Totals between chains: rows of C often fall into one set of the L1 cache.
+  _Alignas(64) float totals[TILE_MR * TILE_VECTORS * TILE_VL];
   TILE_V sums[TILE_MR][TILE_VECTORS];
-  float *c = t->c;
-  int64_t c_row = t->c_row;
-  if (t->resume) {
-    SIMD_UNROLL for (int i = 0; i < rows; i++) {
-      SIMD_UNROLL for (int v = 0; v < TILE_VECTORS; v++) sums[i][v] = TILE_LOAD(c + i * c_row + v * TILE_VL);
-    }
-  } else {
+  const float *b = t->b;
+  const int64_t a_row = t->a_row;
+  const float *y = t->a;
+  int64_t x = t->first_x, rest = t->run - t->first_p;
+  const float *a = y + x * t->a_x + t->first_p;
+  int64_t left = t->depth;
+  const float *from = t->resume ? t->c : NULL;
+  int64_t from_row = t->c_row;
+  do {
+    int64_t chain = left < APUSK_GEMM_CHAIN ? left : APUSK_GEMM_CHAIN;
+    left -= chain;
     SIMD_UNROLL for (int i = 0; i < rows; i++) {
       SIMD_UNROLL for (int v = 0; v < TILE_VECTORS; v++) sums[i][v] = TILE_ZERO();
     }
-  }
-  const float *b = t->b;
-  int64_t a_row = t->a_row;
-  for (int64_t y = 0; y < t->runs_y; y++) {
-    for (int64_t x = 0; x < t->runs_x; x++) {
-      const float *a = t->a + y * t->a_y + x * t->a_x;
-      for (const float *end = a + t->run; a != end; a++) {
+    while (chain > 0) {
+      const int64_t count = rest < chain ? rest : chain;
+      for (const float *end = a + count; a != end; a++) {
         TILE_V columns[TILE_VECTORS];
         SIMD_UNROLL for (int v = 0; v < TILE_VECTORS; v++) columns[v] = TILE_LOAD(b + v * TILE_VL);
         SIMD_UNROLL for (int i = 0; i < rows; i++) {
@@ -37,11 +40,32 @@ SIMD_INLINE void TILE_NAME(_body)(const apusk_tile *t, const int rows) {
         }
         b += TILE_VECTORS * TILE_VL;
       }
+      chain -= count;
+      rest -= count;
+      if (rest == 0) {
+        rest = t->run;
+        if (++x == t->runs_x) {
+          x = 0;
+          y += t->a_y;
+        }
+        a = y + x * t->a_x;
+      }
     }
-  }
-  SIMD_UNROLL for (int i = 0; i < rows; i++) {
-    SIMD_UNROLL for (int v = 0; v < TILE_VECTORS; v++) TILE_STORE(c + i * c_row + v * TILE_VL, sums[i][v]);
-  }
+    float *to = left > 0 ? totals : t->c;
+    const int64_t to_row = left > 0 ? TILE_VECTORS * TILE_VL : t->c_row;
+    if (from) {
+      SIMD_UNROLL for (int i = 0; i < rows; i++) {
+        SIMD_UNROLL for (int v = 0; v < TILE_VECTORS; v++) {
+          sums[i][v] = TILE_ADD(TILE_LOAD(from + i * from_row + v * TILE_VL), sums[i][v]);
+        }
+      }
+    }
+    SIMD_UNROLL for (int i = 0; i < rows; i++) {
+      SIMD_UNROLL for (int v = 0; v < TILE_VECTORS; v++) TILE_STORE(to + i * to_row + v * TILE_VL, sums[i][v]);
+    }
+    from = totals;
+    from_row = TILE_VECTORS * TILE_VL;
+  } while (left > 0);
 }
 
 #define TILE_ROWS(n) \
@@ -71,4 +95,5 @@ static void (*const TILE_TABLE[TILE_MR])(const apusk_tile *) = {
 #undef TILE_SET1
 #undef TILE_LOAD
 #undef TILE_STORE
+#undef TILE_ADD
 #undef TILE_FMA

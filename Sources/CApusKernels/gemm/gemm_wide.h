@@ -2,33 +2,41 @@
 #include "gemm_isa.h"
 
 SIMD_INLINE void wide_body(const apusk_wide *w, const int rows, const int panels) {
-  vf sums[2][4 * WIDE_VECTORS];
-  SIMD_UNROLL for (int i = 0; i < rows; i++) {
-    SIMD_UNROLL for (int v = 0; v < panels * WIDE_VECTORS; v++) {
-      sums[i][v] = w->resume ? vload(w->c + i * w->c_row + v * VL) : vzero();
-    }
-  }
   const float *a = w->a, *b = w->b;
   float *c = w->c;
   int64_t c_row = w->c_row;
   int64_t a_row = w->a_row, a_k = w->a_k, panel_stride = w->panel_stride;
-  for (int64_t p = 0; p < w->k; p++) {
-    vf value[2];
-    SIMD_UNROLL for (int i = 0; i < rows; i++) value[i] = vset1(a[i * a_row]);
-    SIMD_UNROLL for (int q = 0; q < panels; q++) {
-      SIMD_UNROLL for (int v = 0; v < WIDE_VECTORS; v++) {
-        vf column = vload(b + q * panel_stride + v * VL);
-        SIMD_UNROLL for (int i = 0; i < rows; i++) {
-          sums[i][q * WIDE_VECTORS + v] = vfma(value[i], column, sums[i][q * WIDE_VECTORS + v]);
+  int64_t left = w->k;
+  bool add = w->resume;
+  do {
+    vf sums[2][4 * WIDE_VECTORS];
+    SIMD_UNROLL for (int i = 0; i < rows; i++) {
+      SIMD_UNROLL for (int v = 0; v < panels * WIDE_VECTORS; v++) sums[i][v] = vzero();
+    }
+    int64_t chain = left < APUSK_GEMM_CHAIN ? left : APUSK_GEMM_CHAIN;
+    left -= chain;
+    for (; chain > 0; chain--) {
+      vf value[2];
+      SIMD_UNROLL for (int i = 0; i < rows; i++) value[i] = vset1(a[i * a_row]);
+      SIMD_UNROLL for (int q = 0; q < panels; q++) {
+        SIMD_UNROLL for (int v = 0; v < WIDE_VECTORS; v++) {
+          vf column = vload(b + q * panel_stride + v * VL);
+          SIMD_UNROLL for (int i = 0; i < rows; i++) {
+            sums[i][q * WIDE_VECTORS + v] = vfma(value[i], column, sums[i][q * WIDE_VECTORS + v]);
+          }
         }
       }
+      a += a_k;
+      b += WIDE_VECTORS * VL;
     }
-    a += a_k;
-    b += WIDE_VECTORS * VL;
-  }
-  SIMD_UNROLL for (int i = 0; i < rows; i++) {
-    SIMD_UNROLL for (int v = 0; v < panels * WIDE_VECTORS; v++) vstore(c + i * c_row + v * VL, sums[i][v]);
-  }
+    SIMD_UNROLL for (int i = 0; i < rows; i++) {
+      SIMD_UNROLL for (int v = 0; v < panels * WIDE_VECTORS; v++) {
+        float *at = c + i * c_row + v * VL;
+        vstore(at, add ? vadd(vload(at), sums[i][v]) : sums[i][v]);
+      }
+    }
+    add = true;
+  } while (left > 0);
 }
 
 SIMD_TARGET static void wide_1x1(const apusk_wide *w) { wide_body(w, 1, 1); }

@@ -4,8 +4,9 @@
 //     x[b, oy*stride_h - pad_top + ky*dilation_h, ox*stride_w - pad_left + kx*dilation_w, g*(cin/groups) + ci]
 //     * w[g*(cout/groups) + j, ci, ky, kx])
 //
-// The sum is one chain of fused multiply-adds that starts at +0, in the order ky, kx, ci (ci fastest); a position
-// outside x contributes fma(+0, w, acc). This holds for every variant, so all of them agree bit by bit.
+// The sum is that of a matrix product (apusk_gemm.h) with k in the order ky, kx, ci (ci fastest), with one input channel
+// for each output channel (cin == groups > 1) a single chain; a position outside x contributes fma(+0, w, acc). This
+// holds for every variant, so all of them agree bit by bit.
 #ifndef APUSK_CONV_H
 #define APUSK_CONV_H
 

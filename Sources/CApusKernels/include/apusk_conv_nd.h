@@ -7,8 +7,9 @@
 // outputs of one residue of o modulo the stride (a phase) are a plain convolution with these taps alone.
 // Weights: [cout, cin/groups, kernel...] for a convolution, [cin, cout/groups, kernel...] for a transposed one.
 //
-// float32: one chain of fused multiply-adds that starts at +0, taps in row-major order of i, ci fastest; a tap outside x
-// contributes fma(+0, w, acc). float64: the same order, products and sums rounded one by one.
+// float32: the sum of a matrix product (apusk_gemm.h), k being the taps in row-major order of i, ci fastest, or a single
+// chain where cin == groups > 1; a tap outside x contributes fma(+0, w, acc). float64: the same order, products and sums
+// rounded one by one.
 #ifndef APUSK_CONV_ND_H
 #define APUSK_CONV_ND_H
 

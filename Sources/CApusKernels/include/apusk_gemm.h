@@ -1,8 +1,13 @@
 // Matrix products, fp32: C = tail(A * B) with B packed into panels of columns.
 //
-// Each element of C is one chain of fused multiply-adds along k, ascending, that starts at +0:
-// acc = fma(A[i, p], B[p, j], acc) for p = 0 ..< k. The order depends on nothing else, so every instruction set level
-// and every split into units gives the same bits (the payload and sign of NaN results excepted).
+// Each element of C is a sum of chains along k. Chain number q covers p = q * APUSK_GEMM_CHAIN ..< (q + 1) *
+// APUSK_GEMM_CHAIN, as far as k goes: it starts at +0 and goes on by acc = fma(A[i, p], B[p, j], acc), p ascending. The
+// sum is that of chain 0; the others are added to it in order, each addition rounded (k = 0: +0). The order depends on
+// nothing else, so every instruction set level and every split into units gives the same bits (the payload and sign of
+// NaN results excepted).
+//
+// With u = 2^-24 and s = sum over p of |A[i, p] * B[p, j]|, the error is at most about
+// (min(k, APUSK_GEMM_CHAIN) + ceil(k / APUSK_GEMM_CHAIN) - 1) * u * s; in one chain it would be k * u * s.
 #ifndef APUSK_GEMM_H
 #define APUSK_GEMM_H
 
@@ -12,6 +17,9 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+// Most fused multiply-adds in a row of one sum.
+#define APUSK_GEMM_CHAIN 128
 
 // Packed B, by panels of `nr` columns: panel q starts at float q * nr * k and holds, for p = 0 ..< k, a row of `w`
 // columns: nr, in the last panel the rest of n rounded up to a power of two, at least 8, with +0 where n has ended.

@@ -8,7 +8,7 @@
 // then the recurrence (this kernel), with R of each direction packed by apusk_lstm_f32_pack. With the gates in
 // ONNX's order i, o, f, c, for a time step:
 //
-//   pre   = (acc + xw_t) + (Wb + Rb)     acc = h * R^T, a chain of fmas from +0 along H; each + rounded to fp32
+//   pre   = (acc + xw_t) + (Wb + Rb)     acc = h * R^T as apusk_gemm.h sums along H; each + rounded to fp32
 //   i     = f(clip(fma(Pi, c, pre_i)))                          without P: f(clip(pre_i))
 //   f     = f(clip(fma(Pf, c, pre_f)))   or 1 - i with input_forget
 //   g     = g(clip(pre_c))
