@@ -28,10 +28,10 @@ apusk_conv_shape apusk_conv_shape_of(const apusk_conv2d_f32_args *args, int32_t 
       return s;
     }
     s.variant = args->ow < 5 ? APUSK_CONV_WINDOWS : APUSK_CONV_ROWS;
-    // Rows of the micro-kernel 2 KiB apart, or a multiple, fall into few sets of the L1 cache; short runs cost loops.
-    bool aliased = s.pixel * args->stride_w % 512 == 0;
+    // Rows of the micro-kernel 4 KiB apart, or a multiple, fall into one set of the L1 cache; short runs cost loops.
+    bool aliased = s.pixel * args->stride_w % 1024 == 0;
     s.staged = s.padded || aliased || (s.group_cin < 16 && s.pixel != s.group_cin);
-    if (s.staged) s.pixel = s.group_cin * args->stride_w % 512 == 0 ? s.group_cin + 16 : s.group_cin;
+    if (s.staged) s.pixel = s.group_cin * args->stride_w % 1024 == 0 ? s.group_cin + 16 : s.group_cin;
   }
   if (s.staged) {
     bool overflow = __builtin_mul_overflow(s.window_width, s.pixel, &s.pitch);

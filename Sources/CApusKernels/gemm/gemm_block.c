@@ -1,12 +1,36 @@
 #include "gemm_block.h"
 
+#include <math.h>
 #include <string.h>
 
 int64_t apusk_gemm_block_scratch_floats(int64_t rows) { return rows * APUSK_GEMM_A_STRIDE; }
 
-void apusk_tile_emit(const apusk_gemm_isa *isa, const apusk_tile *tile, int64_t columns, bool last,
-                     apusk_finish *finish) {
+// Whether micro-kernels of whole width can end with this tail.
+static bool end_of(const apusk_finish *finish, apusk_tile_end *end) {
+  const apusk_tail *tail = finish->tail;
+  if (tail->scale != 1.0f || (finish->residual && (tail->residual_scale != 1.0f || tail->residual_column_stride != 1))) {
+    return false;
+  }
+  *end = (apusk_tile_end){finish->bias, finish->residual, tail->residual_row_stride, -INFINITY, INFINITY};
+  if (tail->activation == APUSK_ACTIVATION_NONE) return true;
+  if (tail->activation == APUSK_ACTIVATION_RELU) {
+    end->low = 0.0f;
+    return true;
+  }
+  end->low = tail->alpha;
+  end->high = tail->beta;
+  return tail->activation == APUSK_ACTIVATION_CLIP;
+}
+
+void apusk_tile_emit(const apusk_gemm_isa *isa, apusk_tile *tile, int64_t columns, bool last, apusk_finish *finish) {
   bool tail = last && finish->tail;
+  apusk_tile_end end;
+  tile->end = NULL;
+  if (tail && columns == tile->width && end_of(finish, &end)) {
+    tile->end = &end;
+    isa->tile(tile);
+    return;
+  }
   finish->rows = tile->rows;
   finish->columns = columns;
   finish->output = tile->c;
@@ -131,9 +155,9 @@ static void run_tiles(const apusk_gemm_isa *isa, const apusk_gemm_block *block, 
 void apusk_gemm_block_run(const apusk_gemm_isa *isa, const apusk_gemm_block *block, float *scratch) {
   if (block->rows <= 0 || block->first_panel >= block->end_panel) return;
   bool wide = block->rows <= 2;
-  // Copying A pays where it is read again for many panels, or where its rows would fall into one set of the L1 cache.
-  bool few = block->end_panel - block->first_panel <= 2 && block->a_k == 1 && block->a_row % 256 != 0;
-  bool direct = !block->fill && (wide || few);
+  // A is read where it lies, unless it does not lie along k or its rows are 4 KiB apart, in one set of the L1 cache.
+  bool aliased = block->a_row % 1024 == 0 && block->rows > 4;
+  bool direct = !block->fill && (wide || (block->a_k == 1 && !aliased));
   if (direct && wide) {
     run_wide(isa, block, block->a, block->a_row, block->a_k, 0, block->k, true);
     return;

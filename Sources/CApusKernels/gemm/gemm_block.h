@@ -34,9 +34,8 @@ void apusk_gemm_block_run(const apusk_gemm_isa *isa, const apusk_gemm_block *blo
 
 // One micro-kernel with its tail, for the `columns` <= width columns that exist. Where columns < width the sums pass
 // through a small buffer, so that nothing is written beside C. `last`: these are the final sums, apply `finish`
-// (whose bias and residual the caller has set for this tile, whose other fields are filled here).
-void apusk_tile_emit(const apusk_gemm_isa *isa, const apusk_tile *tile, int64_t columns, bool last,
-                     apusk_finish *finish);
+// (whose bias and residual the caller has set for this tile, whose other fields are filled here, as is the tile's `end`).
+void apusk_tile_emit(const apusk_gemm_isa *isa, apusk_tile *tile, int64_t columns, bool last, apusk_finish *finish);
 
 // Cuts rows x panels into units of about 20 us: blocks of at most `most_rows` rows, then parts of the panels.
 void apusk_gemm_cut(const apusk_gemm_isa *isa, int64_t rows, int64_t panels, double multiplies_per_row_and_panel,

@@ -2,45 +2,54 @@
 #include "gemm_entry.h"
 #include "simd_avx512.h"
 
-#define TILE_MR 14
 #define TILE_TABLE tiles_32
+#define TILE_MR 14
 #define TILE_VECTORS 2
 #define TILE_VL 16
 #define TILE_V __m512
-#define TILE_ZERO() _mm512_setzero_ps()
-#define TILE_SET1(x) _mm512_set1_ps(x)
-#define TILE_LOAD(p) _mm512_loadu_ps(p)
-#define TILE_STORE(p, v) _mm512_storeu_ps(p, v)
-#define TILE_ADD(a, b) _mm512_add_ps(a, b)
-#define TILE_FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
+#define TILE_MM(operation) _mm512_##operation##_ps
 #include "gemm_tile.h"
 
 #define TILE_TABLE tiles_16
+#define TILE_MR 7
 #define TILE_VECTORS 1
 #define TILE_VL 16
 #define TILE_V __m512
-#define TILE_ZERO() _mm512_setzero_ps()
-#define TILE_SET1(x) _mm512_set1_ps(x)
-#define TILE_LOAD(p) _mm512_loadu_ps(p)
-#define TILE_STORE(p, v) _mm512_storeu_ps(p, v)
-#define TILE_ADD(a, b) _mm512_add_ps(a, b)
-#define TILE_FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
+#define TILE_MM(operation) _mm512_##operation##_ps
 #include "gemm_tile.h"
 
 #define TILE_TABLE tiles_8
+#define TILE_MR 7
 #define TILE_VECTORS 1
 #define TILE_VL 8
 #define TILE_V __m256
-#define TILE_ZERO() _mm256_setzero_ps()
-#define TILE_SET1(x) _mm256_set1_ps(x)
-#define TILE_LOAD(p) _mm256_loadu_ps(p)
-#define TILE_STORE(p, v) _mm256_storeu_ps(p, v)
-#define TILE_ADD(a, b) _mm256_add_ps(a, b)
-#define TILE_FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
+#define TILE_MM(operation) _mm256_##operation##_ps
 #include "gemm_tile.h"
 
 static void tile(const apusk_tile *t) {
-  (t->width == 32 ? tiles_32 : t->width == 16 ? tiles_16 : tiles_8)[t->rows - 1](t);
+  if (t->width == 32) {
+    tiles_32[t->rows - 1](t);
+    return;
+  }
+  // Seven rows are chains enough for one vector of columns.
+  void (*const *narrow)(const apusk_tile *) = t->width == 16 ? tiles_16 : tiles_8;
+  if (t->rows <= 7) {
+    narrow[t->rows - 1](t);
+    return;
+  }
+  apusk_tile half = *t;
+  half.rows = t->rows / 2;
+  narrow[half.rows - 1](&half);
+  half.a += half.rows * t->a_row;
+  half.c += half.rows * t->c_row;
+  apusk_tile_end end;
+  if (t->end && t->end->residual) {
+    end = *t->end;
+    end.residual += half.rows * end.residual_row;
+    half.end = &end;
+  }
+  half.rows = t->rows - half.rows;
+  narrow[half.rows - 1](&half);
 }
 
 #define WIDE_VECTORS 2

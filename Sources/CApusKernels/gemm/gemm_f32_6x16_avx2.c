@@ -2,29 +2,20 @@
 #include "gemm_entry.h"
 #include "simd_avx2.h"
 
-#define TILE_MR 6
 #define TILE_TABLE tiles_16
+#define TILE_MR 6
 #define TILE_VECTORS 2
 #define TILE_VL 8
 #define TILE_V __m256
-#define TILE_ZERO() _mm256_setzero_ps()
-#define TILE_SET1(x) _mm256_set1_ps(x)
-#define TILE_LOAD(p) _mm256_loadu_ps(p)
-#define TILE_STORE(p, v) _mm256_storeu_ps(p, v)
-#define TILE_ADD(a, b) _mm256_add_ps(a, b)
-#define TILE_FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
+#define TILE_MM(operation) _mm256_##operation##_ps
 #include "gemm_tile.h"
 
 #define TILE_TABLE tiles_8
+#define TILE_MR 6
 #define TILE_VECTORS 1
 #define TILE_VL 8
 #define TILE_V __m256
-#define TILE_ZERO() _mm256_setzero_ps()
-#define TILE_SET1(x) _mm256_set1_ps(x)
-#define TILE_LOAD(p) _mm256_loadu_ps(p)
-#define TILE_STORE(p, v) _mm256_storeu_ps(p, v)
-#define TILE_ADD(a, b) _mm256_add_ps(a, b)
-#define TILE_FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
+#define TILE_MM(operation) _mm256_##operation##_ps
 #include "gemm_tile.h"
 
 static void tile(const apusk_tile *t) { (t->width == 16 ? tiles_16 : tiles_8)[t->rows - 1](t); }

@@ -27,6 +27,13 @@ static void tile(const apusk_tile *t) {
       for (int32_t j = 0; j < t->width; j++) c[j] = add ? c[j] + sums[j] : sums[j];
       add = true;
     } while (left > 0);
+    const apusk_tile_end *end = t->end;
+    if (!end) continue;
+    for (int32_t j = 0; j < t->width; j++) {
+      float v = c[j] + (end->bias ? end->bias[j] : -0.0f);
+      if (end->residual) v += end->residual[i * end->residual_row + j];
+      c[j] = vlower(vraise(v, end->low), end->high);
+    }
   }
 }
 

@@ -17,6 +17,14 @@
 // Micro-kernels down one block of rows.
 #define APUSK_GEMM_TILES_PER_BLOCK 8
 
+// The usual ends of a tile, done in registers: sum + bias + residual, raised to `low`, lowered to `high`.
+typedef struct apusk_tile_end {
+  const float *bias;      // `width` floats or NULL
+  const float *residual;  // rows of `width` floats or NULL
+  int64_t residual_row;
+  float low, high;
+} apusk_tile_end;
+
 // One micro-kernel call: rows x width sums over `depth` floats of A, in runs of `run` consecutive ones, `runs_x` of them
 // side by side. Row i of A, run (y, x), element p is a[i * a_row + y * a_y + x * a_x + p]; the first element read is
 // (0, first_x, first_p). B advances by `width` floats for each. A plain product is one run; a convolution has a run for
@@ -33,6 +41,7 @@ typedef struct apusk_tile {
   int32_t rows;   // 1 ... mr
   int32_t width;  // 8, 16, ... nr: a power of two
   bool resume;    // c holds the chains before these
+  const apusk_tile_end *end;  // NULL: raw sums
 } apusk_tile;
 
 // One or two rows against several adjacent full panels: enough independent chains to hide the latency of fma, and as
