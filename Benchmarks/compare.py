@@ -88,11 +88,14 @@ def measure_start(name, options, peers):
                 found[key].append(runner.first)
             except (Failure, subprocess.TimeoutExpired):
                 pass
+
     def summary(firsts):
         times = [f["open_ms"] + f["first_ms"] for f in firsts]
         return {"median": statistics.median(times), "minimum": min(times),
                 "peak_mb": statistics.median(f["peak_mb"] - f.get("python_mb", 0) for f in firsts)}
-    return {"name": name, "title": case.title, "runtimes": {key: summary(firsts) for key, firsts in found.items() if firsts}}
+
+    return {"name": name, "title": case.title, "sessions": peers["apus"].second_session(case),
+            "runtimes": {key: summary(firsts) for key, firsts in found.items() if firsts}}
 
 
 def parse():
@@ -133,6 +136,10 @@ def main():
     (OUTPUT / "results.svg").write_text(plot.svg(result))
     print("\n" + report.markdown(result))
     print(f"Written: {OUTPUT.relative_to(ROOT)}/results.md, results.json and results.svg")
+    own = {row["name"]: row["runtimes"]["apus"] for row in result["rows"]}
+    failed = [f"{name}: {times['reason']}" for name, times in own.items() if "reason" in times]
+    if failed:
+        sys.exit("bench: Apus has no right result for " + "; ".join(failed))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import functools
 import importlib.util
+import json
 import os
 import subprocess
 import sys
@@ -42,10 +43,18 @@ class Apus:
         self.build = build
         self.modelconv = Path(os.environ.get("MODELCONV", ROOT / ".build/release/modelconv"))
 
-    def start(self, case, cpus):
+    def file(self, case):
         target = self.build / "models" / f"{case.path.stem}.apus"
         convert(target, case.path, self.modelconv, "convert", case.path, "-o", target, "--codec", "raw")
-        return Runner([self.build / "run-apus", target, case.list, cpus])
+        return target
+
+    def start(self, case, cpus):
+        return Runner([self.build / "run-apus", self.file(case), case.list, cpus])
+
+    def second_session(self, case):
+        """Resident memory with one session and with two, and what a session and the packed weights take by themselves."""
+        command = [self.build / "shared", self.file(case), case.list]
+        return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
     def library_bytes(self):
         return (ROOT / "build/libapus.so").stat().st_size

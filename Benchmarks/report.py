@@ -95,6 +95,15 @@ def starts(result):
     return "\n".join(lines)
 
 
+def sessions(result):
+    lines = ["| model | one session | two | arena and other memory of a session | packed weights |", "|---|---|---|---|---|"]
+    for start in result["starts"]:
+        s = start["sessions"]
+        lines.append(f"| {start['title']} | {s['one_mb']:.1f} MB | {s['two_mb']:.1f} MB | {s['session_mb']:.1f} MB "
+                     f"| {s['packed_mb']:.1f} MB |")
+    return "\n".join(lines)
+
+
 def reasons(result):
     found = {}
     for row in result["rows"]:
@@ -122,7 +131,8 @@ def markdown(result):
     if other:
         parts += ["## Weights of 16 bits, not compared with the above", other]
     if result["starts"]:
-        parts += ["## From opening the file to the first result, and peak resident memory, one thread", starts(result)]
+        parts += ["## From opening the file to the first result, and peak resident memory, one thread", starts(result),
+                  "## Sessions of one model in Apus: resident memory, the packed weights being held once", sessions(result)]
     if missing := reasons(result):
         parts += ["## What is a dash", "\n".join(missing)]
     return "\n\n".join(parts) + "\n"
