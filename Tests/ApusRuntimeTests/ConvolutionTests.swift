@@ -1,5 +1,6 @@
 import ApusGraph
 import ApusRuntime
+import Foundation
 import Testing
 
 /// Convolutions of every rank and kind against loops in double precision, with equal bits on every instruction set and number of
@@ -179,6 +180,36 @@ import Testing
       }
     }
     #expect(y == expected)
+  }
+
+  /// Where the stride is the kernel each output has one input pixel. One to five channels: few ones are finished in scratch, with
+  /// the activation over all of them.
+  @Test(arguments: 1...5) func transposedStrideIsKernel(channels: Int) throws {
+    let (cin, height, width) = (3, 2, 19)
+    let x: [Float] = (0..<cin * height * width).map { Float($0 % 7) - 3 }
+    let w: [Float] = (0..<cin * channels * 4).map { Float($0 % 5) / 4 - 0.5 }
+    let shift: [Float] = (0..<channels).map { Float($0) / 2 }
+    var builder = ModelBuilder()
+    let input = builder.input("x", [1, cin, height, width])
+    let weights = builder.constant(w, [cin, channels, 2, 2], "w")
+    let bias = builder.constant(shift, [channels], "b")
+    let sums = builder.node("ConvTranspose", version: 22, [input, weights, bias], [Self.ints("strides", [2, 2])])[0]
+    builder.output(builder.node("Sigmoid", version: 13, [sums])[0])
+    let y = try runOnce(builder.definition, [TestTensor(x, [1, cin, height, width])])[0].floats
+    var expected: [Double] = []
+    for channel in 0..<channels {
+      for row in 0..<2 * height {
+        for column in 0..<2 * width {
+          var sum = shift[channel]
+          for c in 0..<cin {
+            let tap = (c * channels + channel) * 4 + row % 2 * 2 + column % 2
+            sum += x[(c * height + row / 2) * width + column / 2] * w[tap]
+          }
+          expected.append(1 / (1 + exp(-Double(sum))))
+        }
+      }
+    }
+    expectClose(y.map { Double($0) }, expected, 1e-6, "\(channels) channels")
   }
 
   @Test func deformableReadsBetweenPixels() throws {

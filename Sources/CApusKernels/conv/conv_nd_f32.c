@@ -4,6 +4,8 @@
 
 // Most floats of a block of outputs that are gathered in scratch before they are spread over the pixels of a phase.
 #define SPREAD_COLUMNS 256
+// Most channels whose block is finished in scratch, as one row, before it is spread.
+#define FEW_CHANNELS 4
 
 typedef struct nd_source {
   const apusk_conv_nd_args *args;
@@ -23,30 +25,60 @@ static void fill_windows(const apusk_gemm_block *block, int64_t row0, int64_t ro
   }
 }
 
+// Whether the window of pixel number i of the phase is the pixel number i of x: then x is A as it stands. So it is where a
+// transposed convolution's stride is its kernel, and in 1x1 convolutions of stride 1.
+static bool windows_are_pixels(const apusk_conv_geometry *g, const apusk_conv_phase *phase) {
+  for (int32_t a = 0; a < g->axes; a++) {
+    const apusk_phase_axis *axis = &phase->axis[a];
+    if (axis->taps != 1 || axis->input_step != 1 || axis->offset != 0 || axis->outputs != g->axis[a].input) return false;
+  }
+  return true;
+}
+
 // Finishes `rows` rows of sums, pixels first ..< first + rows of a phase, into the output, runs along the last axis at a time.
+// Few channels pass through `dense`, rows * channels floats: the activation then sees them all in a row, not one short row
+// after another.
 static void spread(const apusk_gemm_isa *isa, const apusk_conv_nd_args *args, const apusk_conv_phase *phase, const float *sums,
-                   int64_t sums_row, int64_t first, int64_t rows, int64_t channel, int64_t channels) {
+                   int64_t sums_row, float *dense, int64_t first, int64_t rows, int64_t channel, int64_t channels) {
   const apusk_conv_geometry *g = &args->geometry;
   const apusk_phase_axis *last = &phase->axis[g->axes - 1];
+  const bool few = channels <= FEW_CHANNELS;
   apusk_tail tail = args->tail;
   tail.residual_row_stride *= last->output_step;
-  for (int64_t i = 0; i < rows;) {
-    int64_t position[APUSK_CONV_MAX_AXES];
-    int64_t image = apusk_conv_pixel_of(g, phase, first + i, position);
-    int64_t run = last->outputs - position[g->axes - 1];
-    if (run > rows - i) run = rows - i;
-    int64_t pixel = apusk_conv_output_of(g, phase, image, position);
-    apusk_finish finish = {
-        .tail = &tail, .bias = tail.bias ? tail.bias + channel : NULL, .source = sums + i * sums_row, .source_row = sums_row,
-        .output = (float *)args->y + pixel * g->cout + channel, .output_row = last->output_step * g->cout, .rows = run,
-        .columns = channels,
-    };
-    if (tail.residual) {
-      finish.residual =
-          tail.residual + pixel * args->tail.residual_row_stride + channel * tail.residual_column_stride;
+  if (few) tail.activation = APUSK_ACTIVATION_NONE;
+  for (int pass = 0; pass < 1 + few; pass++) {
+    for (int64_t i = 0; i < rows;) {
+      int64_t position[APUSK_CONV_MAX_AXES];
+      int64_t image = apusk_conv_pixel_of(g, phase, first + i, position);
+      int64_t run = last->outputs - position[g->axes - 1];
+      if (run > rows - i) run = rows - i;
+      int64_t pixel = apusk_conv_output_of(g, phase, image, position), output_row = last->output_step * g->cout;
+      float *output = (float *)args->y + pixel * g->cout + channel;
+      if (pass == 1) {
+        const float *source = dense + i * channels;
+        for (int64_t r = 0; r < run; r++, output += output_row) {
+          for (int64_t c = 0; c < channels; c++) output[c] = *source++;
+        }
+        i += run;
+        continue;
+      }
+      apusk_finish finish = {
+          .tail = &tail, .bias = tail.bias ? tail.bias + channel : NULL, .source = sums + i * sums_row,
+          .source_row = sums_row, .output = few ? dense + i * channels : output, .output_row = few ? channels : output_row,
+          .rows = run, .columns = channels,
+      };
+      if (tail.residual) {
+        finish.residual =
+            tail.residual + pixel * args->tail.residual_row_stride + channel * tail.residual_column_stride;
+      }
+      isa->finish(&finish);
+      i += run;
     }
-    isa->finish(&finish);
-    i += run;
+    if (few && pass == 0 && args->tail.activation != APUSK_ACTIVATION_NONE) {
+      apusk_tail rest = {.scale = 1.0f, .activation = args->tail.activation, .alpha = args->tail.alpha, .beta = args->tail.beta};
+      apusk_finish finish = {.tail = &rest, .source = dense, .output = dense, .rows = 1, .columns = rows * channels};
+      isa->finish(&finish);
+    }
   }
 }
 
@@ -79,6 +111,12 @@ int32_t apusk_conv_nd_f32_run(const apusk_conv_isa *isa, const apusk_conv_nd_arg
         .fill = fill_windows, .source = &source, .source_row = row, .b = weights + column * k, .rows = rows,
         .n = group_cout - column, .k = k, .end_panel = end_panel - first_panel,
     };
+    if (windows_are_pixels(g, &phase)) {
+      block.fill = NULL;
+      block.a = (const float *)args->x + row * g->cin + group * group_cin;
+      block.a_row = g->cin;
+      block.a_k = 1;
+    }
     if (phases.count == 1) {
       block.c = (float *)args->y + row * g->cout + channel;
       block.c_row = g->cout;
@@ -93,11 +131,14 @@ int32_t apusk_conv_nd_f32_run(const apusk_conv_isa *isa, const apusk_conv_nd_arg
     }
     int64_t width = (end_panel - first_panel) * nr;
     if (width > block.n) width = block.n;
+    // Scratch has room for the columns that the last panel has beyond n.
+    int64_t last = end_panel - first_panel - 1;
+    block.n = last * nr + apusk_gemm_panel_width(block.n, last, nr);
     float *sums = (float *)worker->scratch + apusk_gemm_block_scratch_floats(args->rows_per_unit);
     block.c = sums;
     block.c_row = (end_panel - first_panel) * nr;
     apusk_gemm_block_run(isa->gemm, &block, worker->scratch);
-    spread(isa->gemm, args, &phase, sums, block.c_row, row, rows, channel, width);
+    spread(isa->gemm, args, &phase, sums, block.c_row, sums + rows * block.c_row, row, rows, channel, width);
   }
   return 0;
 }
@@ -193,7 +234,7 @@ int32_t apusk_conv_nd_f32_plan(const apusk_conv_kernels *kernels, apusk_conv_nd_
   plan->scratch_bytes = apusk_gemm_block_scratch_floats(args->rows_per_unit) * (int64_t)sizeof(float);
   if (phases.count > 1) {
     if (args->panels_per_unit > SPREAD_COLUMNS / nr) args->panels_per_unit = SPREAD_COLUMNS / nr;
-    plan->scratch_bytes += args->rows_per_unit * args->panels_per_unit * nr * (int64_t)sizeof(float);
+    plan->scratch_bytes += args->rows_per_unit * (args->panels_per_unit * nr + FEW_CHANNELS) * (int64_t)sizeof(float);
   }
   plan->grain = apusk_gemm_grain(each * (double)args->rows_per_unit * (double)args->panels_per_unit,
                                  isa->gemm->multiplies_per_us);
