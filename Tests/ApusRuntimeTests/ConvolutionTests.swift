@@ -24,13 +24,15 @@ import Testing
 
     /// Output 0 on the portable level; all levels with one and two threads must give its bits.
     mutating func run(
-      _ name: Name, version: Int32, outputs: Int = 1, _ attributes: [Attribute], location: SourceLocation = #_sourceLocation
+      _ name: Name, version: Int32, outputs: Int = 1, _ attributes: [Attribute], convolution: ConvolutionAlgorithm? = nil,
+      location: SourceLocation = #_sourceLocation
     ) throws -> [TestTensor] {
       for id in builder.node(name, version: version, operands, outputs: outputs, attributes) { builder.output(id) }
-      let portable = try runOnce(builder.definition, fed, level: 0)
+      let portable = try runOnce(builder.definition, fed, level: 0, convolution: convolution)
       for level in OperatorTests.levels {
         for threads in [1, 2] {
-          let other = try runOnce(builder.definition, fed, level: level, threads: threads)
+          let other = try runOnce(
+            builder.definition, fed, level: level, threads: threads, convolution: convolution)
           #expect(other == portable, "level \(level), \(threads) threads", sourceLocation: location)
         }
       }
@@ -82,6 +84,36 @@ import Testing
     double.add(bias.map { Double($0) }, [wShape[0]], .float64, constant: true)
     let exact: [Double] = try double.run("Conv", version: 22, attributes)[0].values()
     expectClose(exact, expected.values, 1e-12, "float64, seed \(seed)")
+  }
+
+  /// A 3x3 convolution by each algorithm, with constant weights and with others, and what the sizes choose.
+  @Test(arguments: [ConvolutionAlgorithm.winograd2, .winograd4]) func winograd(algorithm: ConvolutionAlgorithm) throws {
+    var random = SeededGenerator(seed: 41)
+    let window = Reference.Window(kernel: [3, 3], strides: [1, 1], dilations: [1, 1], begin: [1, 1], end: [1, 1])
+    let (xShape, wShape) = ([1, 32, 15, 15], [24, 32, 3, 3])
+    let x = random.floats(Reference.count(xShape))
+    let w = random.floats(Reference.count(wShape))
+    let bias = random.floats(wShape[0])
+    let expected = Reference.conv(x, xShape, w, wShape, bias: bias, group: 1, window)
+    var results: [ConvolutionAlgorithm: TestTensor] = [:]
+    for wanted in [ConvolutionAlgorithm.direct, .automatic, algorithm] {
+      for constant in [true, false] {
+        var single = Single()
+        single.add(x, xShape, .float32, constant: false)
+        single.add(w, wShape, .float32, constant: constant)
+        single.add(bias, [wShape[0]], .float32, constant: constant)
+        let y = try single.run("Conv", version: 22, [Self.ints("pads", [1, 1, 1, 1])], convolution: wanted)[0]
+        expectClose(y.floats.map { Double($0) }, expected.values, 1e-4, "\(wanted)")
+        if !constant && wanted == .automatic {
+          #expect(y == results[.direct], "weights that are no constants are not transformed in each run")
+        } else {
+          #expect(results[wanted] == nil || results[wanted] == y)
+          results[wanted] = y
+        }
+      }
+    }
+    #expect(results[algorithm] != results[.direct])
+    #expect((results[algorithm] == results[.automatic]) == (algorithm == .winograd4))
   }
 
   @Test(arguments: 0..<16) func transposed(seed: UInt64) throws {

@@ -394,6 +394,25 @@ static void the_cpu_level_can_be_chosen(void) {
   CHECK_STATUS(APUS_ERROR_UNKNOWN_NAME, apus_model_load_path(model_path("affine"), &options, &model, &error));
 }
 
+static void the_environment_chooses_how_convolutions_are_computed(void) {
+  apus_model *model;
+  char saved[64] = "";
+  const char *before = getenv("APUS_CONV");
+  if (before != NULL) snprintf(saved, sizeof saved, "%s", before);
+  setenv("APUS_CONV", "winograd4", 1);
+  const int32_t known = apus_model_load_path(model_path("affine"), NULL, &model, &error);
+  if (known == APUS_OK) apus_model_release(model);
+  setenv("APUS_CONV", "winograd6", 1);
+  const int32_t unknown = apus_model_load_path(model_path("affine"), NULL, &model, &error);
+  if (before != NULL) {
+    setenv("APUS_CONV", saved, 1);
+  } else {
+    unsetenv("APUS_CONV");
+  }
+  CHECK(known == APUS_OK);
+  CHECK(unknown == APUS_ERROR_UNKNOWN_NAME && strstr(error.message, "APUS_CONV") && strstr(error.message, "winograd6"));
+}
+
 static void references_are_counted(void) {
   apus_model *model = load_model("affine");
   apus_model_retain(model);
@@ -431,6 +450,7 @@ int main(int argc, char **argv) {
       {"limits_are_kept", limits_are_kept},
       {"the_log_hears_of_it", the_log_hears_of_it},
       {"the_cpu_level_can_be_chosen", the_cpu_level_can_be_chosen},
+      {"the_environment_chooses_how_convolutions_are_computed", the_environment_chooses_how_convolutions_are_computed},
       {"references_are_counted", references_are_counted},
   };
   return run_tests(argc, argv, tests, sizeof tests / sizeof *tests);

@@ -49,6 +49,7 @@ extension KernelBinding {
     let residual = try node.node.residual.map { id throws(ApusError) in try builder.input(id, .channelsLast) }
     if residual != nil { arguments.tail.residual_row_stride = arguments.cout }
     let kernels = apusk_conv_kernels_for(builder.level)
+    arguments.winograd = builder.winogradTile(&arguments, weights: node.input(1))
     var plan = apusk_plan()
     try builder.check(apusk_conv2d_f32_plan(kernels, &arguments, &plan))
     let input = try builder.input(node.input(0), .channelsLast)
@@ -68,6 +69,17 @@ extension KernelBinding {
 }
 
 extension PlanBuilder {
+  /// The algorithm of a convolution: 0 for the direct sum, else outputs of a Winograd tile on each axis.
+  fileprivate func winogradTile(_ sizes: inout apusk_conv2d_f32_args, weights: ValueID) -> Int32 {
+    switch convolution {
+    case .automatic:
+      // Weights of another value would be transformed in each run.
+      constantTensor(weights) == nil ? 0 : apusk_conv2d_f32_fastest(&sizes)
+    case .direct: 0
+    case .winograd2, .winograd4: apusk_conv2d_f32_winograd_fits(&sizes) != 0 ? convolution.rawValue : 0
+    }
+  }
+
   /// Weights `[cout, cin/groups, kh, kw]` in packed form: a constant's once a model, another value's by a step of each run.
   func packedPlanarWeights(_ weights: ValueID, _ sizes: apusk_conv2d_f32_args) throws(ApusError) -> BufferID {
     let kernels = apusk_conv_kernels_for(level)
@@ -81,7 +93,9 @@ extension PlanBuilder {
           tensor: constant,
           packing: Packing(
             .convolution, level: level,
-            [Int(sizes.cout), Int(sizes.cin), Int(sizes.groups), Int(sizes.kh), Int(sizes.kw)]),
+            [
+              Int(sizes.cout), Int(sizes.cin), Int(sizes.groups), Int(sizes.kh), Int(sizes.kw), Int(sizes.winograd),
+            ]),
           byteCount: Int(byteCount)
         ) { source, target in
           var sizes = base
@@ -95,6 +109,7 @@ extension PlanBuilder {
     arguments.groups = sizes.groups
     arguments.kh = sizes.kh
     arguments.kw = sizes.kw
+    arguments.winograd = sizes.winograd
     var plan = apusk_plan()
     try check(apusk_conv2d_pack_f32_plan(kernels, &arguments, &plan))
     let source = try input(weights)

@@ -28,6 +28,7 @@ final class PlanBuilder {
   let bindings: KernelBindings
   let level: Int32
   let threads: Int
+  let convolution: ConvolutionAlgorithm
   /// Types and known integer contents by value id, for the shapes that are being prepared.
   private(set) var inference: TypeInference
 
@@ -46,7 +47,7 @@ final class PlanBuilder {
 
   init(
     program: Program, constants: ConstantStore, registry: OperatorRegistry, bindings: KernelBindings,
-    inference: TypeInference, level: Int32, threads: Int
+    inference: TypeInference, level: Int32, threads: Int, convolution: ConvolutionAlgorithm = .automatic
   ) throws(ApusError) {
     self.program = program
     self.constants = constants
@@ -55,6 +56,7 @@ final class PlanBuilder {
     self.inference = inference
     self.level = level
     self.threads = threads
+    self.convolution = convolution
     plain = Array(repeating: nil, count: program.graph.values.count)
     channelsLast = plain
     outputPorts = Array(repeating: nil, count: program.graph.values.count)

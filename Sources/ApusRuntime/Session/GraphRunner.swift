@@ -277,7 +277,7 @@ final class GraphRunner {
       }
       let builder = try PlanBuilder(
         program: part, constants: constants, registry: model.registry, bindings: model.bindings, inference: found.inference,
-        level: model.level, threads: resources.threads)
+        level: model.level, threads: resources.threads, convolution: model.convolution)
       let plan = try PreparedPlan(
         builder, workspace: resources.workspace, packed: packed, threads: resources.threads)
       try constants.releaseDecoded()

@@ -72,7 +72,7 @@ extension Model {
     guard found.range.count == program.nodes.count else { return nil }
     return try PlanBuilder(
       program: program, constants: constants, registry: registry, bindings: bindings, inference: found.inference,
-      level: level, threads: threads)
+      level: level, threads: threads, convolution: convolution)
   }
 
   /// The same for those who need a plan.

@@ -13,6 +13,8 @@ public struct LoadOptions: Sendable {
   public var optimizes = true
   /// The instruction set level of kernels (`APUSP_LEVEL_*`); nil for the best, or what the variable `APUS_CPU` asks for.
   public var level: Int32?
+  /// How convolutions are computed; nil for what the variable `APUS_CONV` asks for, else `automatic`.
+  public var convolution: ConvolutionAlgorithm?
 
   public init() {}
 
@@ -59,6 +61,7 @@ public final class Model: @unchecked Sendable {
   public let memory: BulkMemory
   /// The instruction set level of kernels, `APUSP_LEVEL_*`.
   public let level: Int32
+  public let convolution: ConvolutionAlgorithm
   public let registry: OperatorRegistry
   let bindings: KernelBindings
   /// The opened file; made of the definition for a model that was made in memory.
@@ -95,6 +98,7 @@ public final class Model: @unchecked Sendable {
     let memory: BulkMemory
     let options: LoadOptions
     let level: Int32
+    let convolution: ConvolutionAlgorithm
     let programs: [Program]
     let inputs: [Port]
     let outputs: [Port]
@@ -112,6 +116,7 @@ public final class Model: @unchecked Sendable {
     bindings = parts.options.bindings
     modelID = parts.file.modelID
     level = parts.level
+    convolution = parts.convolution
     programs = parts.programs
     inputs = parts.inputs
     outputs = parts.outputs
@@ -124,6 +129,8 @@ public final class Model: @unchecked Sendable {
   private static func compile(_ file: ModelFile, _ memory: BulkMemory, _ options: LoadOptions) throws(ApusError) -> Parts {
     let definition = file.definition
     let level = try selectLevel(options.level)
+    let convolution =
+      if let wanted = options.convolution { wanted } else { try ConvolutionAlgorithm.fromEnvironment() }
     guard let main = definition.graphs.first else { throw ApusError(.invalidModel, "the model has no graph") }
     guard definition.signatures.count <= 1 else {
       throw ApusError(
@@ -159,8 +166,8 @@ public final class Model: @unchecked Sendable {
     }
     try constants.releaseDecoded()
     return Parts(
-      file: file, memory: memory, options: options, level: level, programs: programs, inputs: inputs, outputs: outputs,
-      states: states, constants: constants, lock: try Lock())
+      file: file, memory: memory, options: options, level: level, convolution: convolution, programs: programs, inputs: inputs,
+      outputs: outputs, states: states, constants: constants, lock: try Lock())
   }
 
   /// Each graph as a program, enclosing graphs before those nested in them: their constants are constants there, too.
@@ -206,16 +213,7 @@ public final class Model: @unchecked Sendable {
       }
       return wanted
     }
-    var message = InlineArray<256, CChar>(repeating: 0)
-    var bytes = message.mutableSpan
-    let status = bytes.withUnsafeMutableBufferPointer {
-      apusp_cpu_select_from_environment(&cpu, $0.baseAddress, $0.count)
-    }
-    guard status == 0 else {
-      var text: [UInt8] = []
-      for index in 0..<256 where message[index] != 0 { text.append(UInt8(bitPattern: message[index])) }
-      throw ApusError(ApusError.Status(rawValue: status) ?? .internal, String(decoding: text, as: UTF8.self))
-    }
+    try withPlatformMessage { message, size in apusp_cpu_select_from_environment(&cpu, message, size) }
     return cpu.level
   }
 

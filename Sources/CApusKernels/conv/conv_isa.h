@@ -6,14 +6,16 @@
 #include "apusk_deform_conv.h"
 #include "conv_shape.h"
 #include "depthwise.h"
+#include "winograd.h"
 
-typedef struct apusk_conv_isa {
+struct apusk_conv_isa {
   apusk_conv_kernels kernels;
   const apusk_gemm_isa *gemm;
   int32_t lanes;  // of a vector; 1 where there are no depthwise_seven
   void (*depthwise)(const apusk_depthwise *row);
   void (*depthwise_seven[APUSK_DEPTHWISE_KINDS])(const apusk_depthwise_seven *seven);
-} apusk_conv_isa;
+  apusk_winograd_transforms winograd[2];  // m = 2, m = 4
+};
 
 extern const apusk_conv_isa apusk_conv_isa_portable;
 #if defined(__x86_64__)
@@ -74,6 +76,7 @@ int32_t apusk_deform_conv_f32_run(const apusk_conv_isa *isa, const apusk_deform_
       .lanes = VL,                                                                                            \
       .depthwise = depthwise_row,                                                                             \
       .depthwise_seven = DEPTHWISE_SEVENS,                                                                    \
+      .winograd = {{winograd_input_2, winograd_output_2}, {winograd_input_4, winograd_output_4}},             \
   };
 
 #endif

@@ -29,15 +29,23 @@ static bool product(int64_t a, int64_t b, int64_t c, int64_t d, int64_t *result)
          !__builtin_mul_overflow(*result, d, result);
 }
 
+// Of the algorithm, what follows from the weights.
+static bool algorithm_fits(const apusk_conv2d_f32_args *args) {
+  if (args->winograd == 0) return true;
+  return (args->winograd == APUSK_WINOGRAD_2 || args->winograd == APUSK_WINOGRAD_4) && args->kh == 3 && args->kw == 3 &&
+         !apusk_conv_is_depthwise(args->cin, args->groups);
+}
+
 int64_t apusk_conv2d_f32_packed_bytes(const apusk_conv_kernels *kernels, const apusk_conv2d_f32_args *args) {
-  if (!weights_make_sense(args->cin, args->cout, args->groups, args->kh, args->kw)) return -1;
+  if (!weights_make_sense(args->cin, args->cout, args->groups, args->kh, args->kw) || !algorithm_fits(args)) return -1;
   int64_t k, floats;
   if (apusk_conv_is_depthwise(args->cin, args->groups)) {
     if (!product(args->kh, args->kw, apusk_conv_depthwise_columns(args->cout), 1, &floats)) return -1;
   } else {
     // Groups follow each other without a gap: the buffer as a whole is rounded up.
     int64_t columns = apusk_conv_group_columns(args->cout / args->groups, kernels->gemm->nr);
-    if (!product(args->kh, args->kw, args->cin / args->groups, 1, &k) ||
+    int64_t taps_y = args->winograd ? args->winograd + 2 : args->kh, taps_x = args->winograd ? taps_y : args->kw;
+    if (!product(taps_y, taps_x, args->cin / args->groups, 1, &k) ||
         !product(k, columns, args->groups, 1, &floats)) {
       return -1;
     }
@@ -52,7 +60,8 @@ static int32_t check(const apusk_conv_kernels *kernels, const apusk_conv2d_f32_a
       !in_range(a->stride_h, 1) || !in_range(a->stride_w, 1) ||
       !in_range(a->dilation_h, 1) || !in_range(a->dilation_w, 1) || !in_range(a->pad_top, 0) ||
       !in_range(a->pad_left, 0) || !in_range(a->x_pixel_stride, a->cin) || !in_range(a->y_pixel_stride, a->cout) ||
-      a->tail.activation < 0 || a->tail.activation > APUSK_ACTIVATION_CLIP) {
+      a->tail.activation < 0 || a->tail.activation > APUSK_ACTIVATION_CLIP || !algorithm_fits(a) ||
+      (a->winograd && !apusk_conv2d_f32_winograd_fits(a))) {
     return 100;
   }
   int64_t floats;
@@ -115,6 +124,9 @@ int32_t apusk_conv2d_f32_plan(const apusk_conv_kernels *kernels, apusk_conv2d_f3
     case APUSK_CONV_DEPTHWISE:
       plan->kernel = kernels->conv2d_depthwise_f32;
       return apusk_conv2d_depthwise_f32_cut(isa, args, &shape, plan);
+    case APUSK_CONV_WINOGRAD:
+      apusk_winograd_cut(isa, args, &shape, plan);
+      return 0;
     case APUSK_CONV_ROWS:
       return cut_rows(isa, args, &shape, plan);
     default:
@@ -127,8 +139,9 @@ int32_t apusk_conv2d_pack_f32_plan(const apusk_conv_kernels *kernels, const apus
   *plan = (apusk_plan){.kernel = kernels->conv2d_pack_f32, .grain = 1};
   const apusk_conv2d_f32_args conv = {
       .cin = args->cin, .cout = args->cout, .groups = args->groups, .kh = args->kh, .kw = args->kw,
+      .winograd = args->winograd,
   };
-  if (!weights_make_sense(args->cin, args->cout, args->groups, args->kh, args->kw)) return 100;
+  if (!weights_make_sense(args->cin, args->cout, args->groups, args->kh, args->kw) || !algorithm_fits(&conv)) return 100;
   int64_t bytes = apusk_conv2d_f32_packed_bytes(kernels, &conv);
   if (bytes < 0) return 301;
   plan->units = apusk_conv2d_pack_units(kernels, args);

@@ -9,13 +9,17 @@ apusk_conv_shape apusk_conv_shape_of(const apusk_conv2d_f32_args *args, int32_t 
       .window_rows = (args->kh - 1) * args->dilation_h + 1,
       .window_width = (args->ow - 1) * args->stride_w + (args->kw - 1) * args->dilation_w + 1,
   };
-  s.k = args->kh * args->kw * s.group_cin;
+  s.k = apusk_conv_taps(args) * s.group_cin;
   s.panels = apusk_gemm_panels(s.group_cout, nr);
   s.group_floats = apusk_conv_group_columns(s.group_cout, nr) * s.k;
   s.padded = args->pad_top > 0 || args->pad_left > 0 ||
              (args->oh - 1) * args->stride_h + s.window_rows > args->ih || s.window_width > args->iw;
   s.pixel = args->x_pixel_stride;
   s.pitch = args->iw * s.pixel;
+  if (args->winograd) {
+    s.variant = APUSK_CONV_WINOGRAD;
+    return s;
+  }
   if (apusk_conv_is_depthwise(args->cin, args->groups)) {
     s.variant = APUSK_CONV_DEPTHWISE;
     s.staged = s.group_cout > 1;

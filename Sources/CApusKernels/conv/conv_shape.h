@@ -14,13 +14,15 @@ typedef enum {
   // Images too narrow for that: the window of each pixel is copied into a block of A.
   APUSK_CONV_WINDOWS,
   // One input channel for each output channel.
-  APUSK_CONV_DEPTHWISE
+  APUSK_CONV_DEPTHWISE,
+  // What winograd.h describes.
+  APUSK_CONV_WINOGRAD
 } apusk_conv_variant;
 
 typedef struct apusk_conv_shape {
   apusk_conv_variant variant;
   int64_t group_cin, group_cout;
-  int64_t k;             // kh * kw * group_cin
+  int64_t k;             // kh * kw * group_cin; points * group_cin
   int64_t panels;        // of one group
   int64_t group_floats;  // packed weights of one group
   int64_t window_rows, window_width;  // input pixels under one row of output pixels
@@ -35,6 +37,11 @@ typedef struct apusk_conv_shape {
 #define APUSK_CONV_DEPTHWISE_CHANNELS 128
 
 static inline bool apusk_conv_is_depthwise(int64_t cin, int64_t groups) { return groups > 1 && cin == groups; }
+
+// Weights of an input and an output channel, as they are packed.
+static inline int64_t apusk_conv_taps(const apusk_conv2d_f32_args *args) {
+  return args->winograd ? (int64_t)(args->winograd + 2) * (args->winograd + 2) : args->kh * args->kw;
+}
 
 // Floats of packed weights for each k of one group, and for each tap of a depthwise kernel.
 static inline int64_t apusk_conv_group_columns(int64_t group_cout, int32_t nr) {

@@ -16,6 +16,12 @@
 extern "C" {
 #endif
 
+// Winograd's algorithms for 3x3 convolutions with stride 1 and dilation 1 that are not depthwise: outputs of a tile on each
+// axis. They take 4/9 and 1/4 of the multiplications, in another order (conv/winograd.h), with errors of the same size as the
+// direct sum's (conv/WINOGRAD.md). Infinities and NaNs reach all outputs of their tile.
+#define APUSK_WINOGRAD_2 2
+#define APUSK_WINOGRAD_4 4
+
 typedef struct apusk_conv2d_f32_args {
   const float *x;           // [batch, ih, iw, cin], pixels x_pixel_stride floats apart
   const float *w;           // packed by apusk_conv2d_f32_pack
@@ -24,6 +30,7 @@ typedef struct apusk_conv2d_f32_args {
   int64_t kh, kw, stride_h, stride_w, dilation_h, dilation_w;
   int64_t pad_top, pad_left;        // those at the end follow from oh and ow
   int64_t x_pixel_stride, y_pixel_stride;
+  int32_t winograd;                 // the algorithm: 0 for the sum above; APUSK_WINOGRAD_2 or APUSK_WINOGRAD_4
   apusk_tail tail;                  // rows are output pixels, columns output channels; bias [cout]
   // Written by apusk_conv2d_f32_plan.
   int64_t rows_per_unit;
@@ -44,8 +51,15 @@ typedef struct apusk_conv_kernels {
 
 const apusk_conv_kernels *apusk_conv_kernels_for(int32_t level);
 
-// Bytes of the packed weights; -1 if a size is not positive, groups do not divide the channels, or it overflows.
-// The packing depends on cin, cout, groups, kh, kw and the level only.
+// The algorithm that is fastest for a convolution with constant weights: 0, APUSK_WINOGRAD_2 or APUSK_WINOGRAD_4. It follows
+// from the sizes of one image, so it is the same on every level, for every batch and number of threads.
+int32_t apusk_conv2d_f32_fastest(const apusk_conv2d_f32_args *args);
+
+// Whether Winograd's algorithms can compute this convolution.
+int32_t apusk_conv2d_f32_winograd_fits(const apusk_conv2d_f32_args *args);
+
+// Bytes of the packed weights; -1 if a size is not positive, groups do not divide the channels, the algorithm does not fit, or
+// it overflows. The packing depends on cin, cout, groups, kh, kw, winograd and the level only.
 int64_t apusk_conv2d_f32_packed_bytes(const apusk_conv_kernels *kernels, const apusk_conv2d_f32_args *args);
 
 // Packs ONNX weights [cout, cin/groups, kh, kw], dense, into `packed` (64-byte aligned).
@@ -57,6 +71,7 @@ typedef struct apusk_conv2d_pack_f32_args {
   const float *weights;  // [cout, cin/groups, kh, kw]
   float *packed;
   int64_t cin, cout, groups, kh, kw;
+  int32_t winograd;
 } apusk_conv2d_pack_f32_args;
 
 // Returns 0, 100 for sizes that make no weights, 301 for an overflow.

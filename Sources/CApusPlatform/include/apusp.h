@@ -3,6 +3,7 @@
 #define APUSP_H
 
 #include "apusp_clock.h"
+#include "apusp_convolution.h"
 #include "apusp_cpu.h"
 #include "apusp_execute.h"
 #include "apusp_file.h"

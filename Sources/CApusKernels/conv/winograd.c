@@ -1,0 +1,232 @@
+// The loops of Winograd convolutions: a unit transforms a block of tiles into scratch, then goes through panels of output
+// channels: the products of all points, the transform of the output, the tail. So what lies between stays in the caches.
+#include "winograd.h"
+
+#include <string.h>
+
+#include "conv_isa.h"
+
+// Floats of transformed input and of products that a unit keeps in its caches.
+#define MOST_FLOATS (160 * 1024)
+// Tiles that share one reading of weights that don't fit the caches.
+#define LEAST_TILES 28
+// Output channels of a part of a block.
+#define PART_COLUMNS 64
+
+// --- Weights ---
+
+// Of four output channels, in double precision: fp32 weights are rounded once.
+typedef double weights_4 __attribute__((vector_size(32)));
+typedef float packed_4 __attribute__((vector_size(16), aligned(4)));
+
+// G g, of the three weights at g[0], g[stride], g[2 * stride].
+static void weight_line(int32_t m, const weights_4 *g, int64_t stride, weights_4 *u) {
+  const weights_4 g0 = g[0], g1 = g[stride], g2 = g[2 * stride];
+  u[0] = g0;
+  u[m + 1] = g2;
+  if (m == 2) {
+    u[1] = 0.5 * (g0 + g2 + g1);
+    u[2] = 0.5 * (g0 + g2 - g1);
+    return;
+  }
+  const double a = APUSK_WINOGRAD_A, b = APUSK_WINOGRAD_B, a2 = a * a, b2 = b * b;
+  u[0] *= 1 / (a2 * b2);
+  u[1] = (g0 + a2 * g2 + a * g1) * (0.5 / (a2 * (a2 - b2)));
+  u[2] = (g0 + a2 * g2 - a * g1) * (0.5 / (a2 * (a2 - b2)));
+  u[3] = (g0 + b2 * g2 + b * g1) * (0.5 / (b2 * (b2 - a2)));
+  u[4] = (g0 + b2 * g2 - b * g1) * (0.5 / (b2 * (b2 - a2)));
+}
+
+void apusk_winograd_pack_panel(int32_t m, const float *weights, int64_t group_cin, int64_t columns, int32_t width,
+                               float *packed) {
+  int32_t n = m + 2;
+  float points[APUSK_WINOGRAD_MOST_POINTS][APUSK_GEMM_MAX_NR];  // of one input channel: `packed` is written in whole rows
+  for (int64_t c = 0; c < group_cin; c++) {
+    for (int64_t j = 0; j < width; j += 4) {
+      weights_4 g[9] = {{0}}, lines[6 * 3], line[6];  // lines[i * 3 + x]: point i of column x of the kernel
+      for (int64_t l = 0; l < 4 && j + l < columns; l++) {
+        for (int t = 0; t < 9; t++) g[t][l] = weights[((j + l) * group_cin + c) * 9 + t];
+      }
+      for (int x = 0; x < 3; x++) {
+        weight_line(m, g + x, 3, line);
+        for (int i = 0; i < n; i++) lines[i * 3 + x] = line[i];
+      }
+      for (int i = 0; i < n; i++) {
+        weight_line(m, lines + i * 3, 1, line);
+        for (int x = 0; x < n; x++) *(packed_4 *)(points[i * n + x] + j) = __builtin_convertvector(line[x], packed_4);
+      }
+    }
+    for (int p = 0; p < n * n; p++) {
+      memcpy(packed + (p * group_cin + c) * width, points[p], sizeof(float) * (size_t)width);
+    }
+  }
+}
+
+// --- Blocks of tiles ---
+
+// What lies in scratch: a pixel of zeros, the transformed input [points, tiles, cin], the products [points, tiles, nr].
+// Between neighbours an odd number of cache lines, so that they fall into different sets.
+typedef struct layout {
+  int64_t tiles_y, tiles_x, tiles;  // of an image; of all
+  int64_t zeros;                    // floats
+  int64_t v_tile, v_point, sums_point;
+  int64_t floats;
+} layout;
+
+// With `tiles` in a unit, few enough that nothing overflows.
+static layout layout_of(const apusk_conv2d_f32_args *args, const apusk_conv_shape *shape, int32_t nr, int64_t tiles) {
+  layout l = {
+      .tiles_y = apusk_divide_up(args->oh, args->winograd), .tiles_x = apusk_divide_up(args->ow, args->winograd),
+      .zeros = (shape->group_cin + 15) & ~(int64_t)15, .sums_point = (tiles * nr) | 16,
+  };
+  l.tiles = args->batch * l.tiles_y * l.tiles_x;
+  l.v_tile = l.zeros | 16;
+  l.v_point = (tiles * l.v_tile) | 16;
+  l.floats = l.zeros + apusk_conv_taps(args) * (l.v_point + l.sums_point) + 16;  // the last load is a whole vector
+  return l;
+}
+
+// Pixels of the tile whose first output is (oy, ox): those beside the image, and those under no output, are zeros.
+static void find_pixels(const apusk_conv2d_f32_args *args, const float *image, int64_t oy, int64_t ox, const float *zeros,
+                        const float **pixels) {
+  int32_t n = args->winograd + 2;
+  int64_t height = args->oh + 2 - args->pad_top, width = args->ow + 2 - args->pad_left;
+  if (height > args->ih) height = args->ih;
+  if (width > args->iw) width = args->iw;
+  for (int64_t y = oy - args->pad_top, i = 0; i < n; y++, i++) {
+    for (int64_t x = ox - args->pad_left, j = 0; j < n; x++, j++) {
+      bool inside = y >= 0 && y < height && x >= 0 && x < width;
+      *pixels++ = inside ? image + (y * args->iw + x) * args->x_pixel_stride : zeros;
+    }
+  }
+}
+
+static void transform_input(const apusk_winograd_transforms *transforms, const apusk_conv2d_f32_args *args,
+                            const apusk_conv_shape *shape, const layout *l, int64_t first, int64_t tiles, int64_t channel,
+                            const float *zeros, float *v) {
+  apusk_winograd_input input = {.v_point = l->v_point, .channels = shape->group_cin};
+  for (int64_t t = first; t < first + tiles; t++) {
+    int64_t ox = t % l->tiles_x, oy = t / l->tiles_x % l->tiles_y, image = t / l->tiles_x / l->tiles_y;
+    find_pixels(args, args->x + image * args->ih * args->iw * args->x_pixel_stride + channel, oy * args->winograd,
+                ox * args->winograd, zeros, input.pixels);
+    input.v = v + (t - first) * l->v_tile;
+    transforms->input(&input);
+  }
+}
+
+// Products of all points, for one panel of `width` columns.
+static void multiply(const apusk_gemm_isa *isa, const apusk_conv_shape *shape, const layout *l, int64_t points, int64_t tiles,
+                     const float *v, const float *b, int32_t width, float *sums) {
+  int64_t count = apusk_divide_up(tiles, isa->kernels.mr);
+  apusk_tile tile = {
+      .a_row = l->v_tile, .runs_x = 1, .run = shape->group_cin, .depth = shape->group_cin, .b = b, .c_row = width,
+      .width = width,
+  };
+  for (int64_t point = 0; point < points; point++) {
+    tile.a = v + point * l->v_point;
+    tile.c = sums + point * l->sums_point;
+    for (int64_t index = 0; index < count; index++) {
+      tile.rows = (int32_t)apusk_tile_rows(tiles, count, index);
+      isa->tile(&tile);
+      tile.a += tile.rows * tile.a_row;
+      tile.c += tile.rows * width;
+    }
+    tile.b += shape->group_cin * width;
+  }
+}
+
+static void transform_output(const apusk_conv_isa *isa, const apusk_conv2d_f32_args *args, const layout *l, int64_t first,
+                             int64_t tiles, int64_t channel, int64_t columns, int32_t width, const float *sums) {
+  int32_t m = args->winograd;
+  const apusk_tail *tail = &args->tail;
+  apusk_winograd_output output = {
+      .sums = sums, .sums_point = l->sums_point, .y_row = args->ow * args->y_pixel_stride, .y_pixel = args->y_pixel_stride,
+      .channels = columns,
+  };
+  apusk_finish finish = {
+      .tail = tail, .bias = tail->bias ? tail->bias + channel : NULL, .source_row = args->y_pixel_stride,
+      .output_row = args->y_pixel_stride, .columns = columns,
+  };
+  for (int64_t t = first; t < first + tiles;) {
+    // Tiles side by side: their rows of pixels are finished together.
+    int64_t tile_x = t % l->tiles_x, tile_y = t / l->tiles_x % l->tiles_y, image = t / l->tiles_x / l->tiles_y;
+    int64_t count = l->tiles_x - tile_x < first + tiles - t ? l->tiles_x - tile_x : first + tiles - t;
+    int64_t pixel = (image * args->oh + tile_y * m) * args->ow + tile_x * m;
+    output.rows = args->oh - tile_y * m < m ? args->oh - tile_y * m : m;
+    for (int64_t i = 0; i < count; i++) {
+      output.y = args->y + (pixel + i * m) * args->y_pixel_stride + channel;
+      output.columns = args->ow - (tile_x + i) * m < m ? args->ow - (tile_x + i) * m : m;
+      isa->winograd[m == 4].output(&output);
+      output.sums += width;
+    }
+    finish.rows = (count - 1) * m + output.columns;
+    for (int64_t row = 0; row < output.rows; row++) {
+      finish.source = finish.output = args->y + pixel * args->y_pixel_stride + channel;
+      if (tail->residual) {
+        finish.residual = tail->residual + pixel * tail->residual_row_stride + channel * tail->residual_column_stride;
+      }
+      isa->gemm->finish(&finish);
+      pixel += args->ow;
+    }
+    t += count;
+  }
+}
+
+void apusk_winograd_cut(const apusk_conv_isa *isa, apusk_conv2d_f32_args *args, const apusk_conv_shape *shape,
+                        apusk_plan *plan) {
+  const int32_t mr = isa->gemm->kernels.mr, nr = isa->gemm->kernels.nr;
+  layout l = layout_of(args, shape, nr, 1);
+  // As many tiles as fit half of an L2 cache, in whole micro-kernels; more where the weights, which don't fit, would be read for
+  // few of them.
+  int64_t most = MOST_FLOATS / (l.v_point + l.sums_point) / apusk_conv_taps(args) / mr * mr;
+  int64_t least = shape->group_floats > MOST_FLOATS ? LEAST_TILES : mr;
+  double tile_panel = (double)shape->k * nr, wanted = 20.0 * (double)isa->gemm->multiplies_per_us;
+  double each = tile_panel * (double)shape->panels;  // multiplications of a tile
+  int64_t units = (int64_t)(each * (double)l.tiles / wanted);
+  if (units > 16) units = 16;
+  int64_t rows = units > 1 ? apusk_divide_up(apusk_divide_up(l.tiles, units), mr) * mr : l.tiles;
+  if (rows > most) rows = most;
+  if (rows < least) rows = least;
+  int64_t blocks = apusk_divide_up(l.tiles, rows);
+  args->rows_per_unit = apusk_divide_up(l.tiles, blocks);
+  args->panels_per_unit = shape->panels;
+  // Parts of the panels transform the input again: only where there are few blocks, and no narrower than PART_COLUMNS.
+  if (blocks * args->groups < 8) {
+    int64_t parts = shape->panels / apusk_divide_up(PART_COLUMNS, nr);
+    int64_t useful = (int64_t)(each * (double)args->rows_per_unit / wanted);
+    if (parts > useful) parts = useful;
+    if (parts > 1) args->panels_per_unit = apusk_divide_up(shape->panels, parts);
+  }
+  plan->scratch_bytes = layout_of(args, shape, nr, args->rows_per_unit).floats * (int64_t)sizeof(float);
+  plan->grain = apusk_gemm_grain(tile_panel * (double)args->rows_per_unit * (double)args->panels_per_unit,
+                                 isa->gemm->multiplies_per_us);
+  plan->units = blocks * args->groups * apusk_divide_up(shape->panels, args->panels_per_unit);
+}
+
+// Units: group, block of tiles, part of the panels.
+void apusk_winograd_run(const apusk_conv_isa *isa, const apusk_conv2d_f32_args *args, const apusk_conv_shape *shape,
+                        int64_t begin, int64_t end, apusp_worker *worker) {
+  int32_t nr = isa->gemm->kernels.nr;
+  int64_t points = apusk_conv_taps(args);
+  const layout l = layout_of(args, shape, nr, args->rows_per_unit);
+  float *zeros = worker->scratch, *v = zeros + l.zeros, *sums = v + points * l.v_point;
+  memset(zeros, 0, sizeof(float) * (size_t)l.zeros);
+  int64_t blocks = apusk_divide_up(l.tiles, args->rows_per_unit);
+  int64_t parts = apusk_divide_up(shape->panels, args->panels_per_unit);
+  for (int64_t unit = begin; unit < end;) {
+    int64_t part = unit % parts, first = unit / parts % blocks * args->rows_per_unit, group = unit / parts / blocks;
+    int64_t tiles = l.tiles - first < args->rows_per_unit ? l.tiles - first : args->rows_per_unit;
+    int64_t end_part = parts - part < end - unit ? parts : part + (end - unit);
+    int64_t end_panel = end_part * args->panels_per_unit;
+    if (end_panel > shape->panels) end_panel = shape->panels;
+    transform_input(&isa->winograd[args->winograd == 4], args, shape, &l, first, tiles, group * shape->group_cin, zeros, v);
+    for (int64_t panel = part * args->panels_per_unit; panel < end_panel; panel++) {
+      int64_t column = panel * nr;
+      int32_t width = apusk_gemm_panel_width(shape->group_cout, panel, nr);
+      int64_t columns = shape->group_cout - column < width ? shape->group_cout - column : width;
+      multiply(isa->gemm, shape, &l, points, tiles, v, args->w + group * shape->group_floats + column * shape->k, width, sums);
+      transform_output(isa, args, &l, first, tiles, group * shape->group_cout + column, columns, width, sums);
+    }
+    unit += end_part - part;
+  }
+}

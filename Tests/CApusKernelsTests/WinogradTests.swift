@@ -1,0 +1,145 @@
+import CApusKernels
+import Testing
+
+extension ConvCase {
+  /// One that Winograd's algorithms can compute.
+  fileprivate static func randomWinograd(_ random: inout ProductRandom) -> ConvCase {
+    var c = ConvCase()
+    c.winograd = random.bool() ? APUSK_WINOGRAD_2 : APUSK_WINOGRAD_4
+    c.batch = random.int(1...3)
+    c.groups = random.int(0...3) == 0 ? random.int(2...4) : 1
+    c.cin = c.groups * random.int(c.groups > 1 ? 2...9 : 1...40)
+    c.cout = c.groups * random.int(1...(c.groups > 1 ? 20 : 75))
+    (c.kh, c.kw) = (3, 3)
+    (c.padTop, c.padLeft) = (random.int(0...3), random.int(0...3))
+    // Negative: the last rows or columns of the image are not used.
+    (c.padBottom, c.padRight) = (random.int(-2...3), random.int(-2...3))
+    c.ih = max(1, 3 - c.padTop - c.padBottom) + random.int(0...11)
+    c.iw = max(1, 3 - c.padLeft - c.padRight) + random.int(0...20)
+    if random.bool() { (c.xGap, c.yGap) = (random.int(0...3), random.int(0...3)) }
+    (c.hasBias, c.hasResidual) = (random.bool(), random.bool())
+    c.tail.activation = Int32(random.int(0...5))
+    (c.tail.alpha, c.tail.beta) = c.tail.activation == APUSK_ACTIVATION_CLIP ? (-0.5, 0.75) : (0.1, 0)
+    if random.int(0...3) == 0 { (c.tail.scale, c.tail.residual_scale) = (0.5, -2) }
+    return c
+  }
+}
+
+@Suite struct WinogradTests {
+  @Test(arguments: 0..<100 as Range<UInt64>)
+  func randomConvolutionsAgreeWithDoublePrecisionAndAcrossLevelsAndSplits(seed: UInt64) throws {
+    var random = ProductRandom(seed: seed &+ 700)
+    var conv = ConvCase.randomWinograd(&random)
+    conv.fill(&random)
+    let label = "seed \(seed): \(conv)"
+    let reference = try conv.run(level: APUSK_LEVEL_PORTABLE, &random, whole: true)
+    conv.expectClose(reference, label)
+    for level in productLevels {
+      let y = try conv.run(level: level, &random, whole: false)
+      #expect(productBits(y) == productBits(reference), "\(label): level \(level) differs")
+    }
+  }
+
+  /// The bound that WINOGRAD.md states, where many channels add their errors, and where the work is cut by columns too.
+  @Test(arguments: [3, 64, 512], [APUSK_WINOGRAD_2, APUSK_WINOGRAD_4])
+  func errorsStayInTheBoundForManyChannels(channels: Int, algorithm: Int32) throws {
+    var random = ProductRandom(seed: UInt64(channels))
+    var conv = ConvCase()
+    (conv.ih, conv.iw, conv.cin, conv.cout) = (4, 5, channels, 100)
+    (conv.kh, conv.kw, conv.padTop, conv.padLeft, conv.padBottom, conv.padRight) = (3, 3, 1, 1, 1, 1)
+    conv.winograd = algorithm
+    conv.fill(&random)
+    var bits: [UInt32]?
+    for level in productLevels.reversed() {
+      let y = try conv.run(level: level, &random, whole: false)
+      if let bits {
+        #expect(productBits(y) == bits, "level \(level)")
+      } else {
+        conv.expectClose(y, "level \(level): \(conv)")
+        bits = productBits(y)
+      }
+    }
+  }
+
+  /// An input pixel that lies under no output does not reach any, not even within its tile.
+  @Test func pixelsUnderNoOutputAreNotRead() throws {
+    var random = ProductRandom(seed: 31)
+    for algorithm in [APUSK_WINOGRAD_2, APUSK_WINOGRAD_4] {
+      var conv = ConvCase()
+      (conv.ih, conv.iw, conv.cin, conv.cout, conv.kh, conv.kw) = (9, 11, 3, 5, 3, 3)
+      (conv.padBottom, conv.padRight) = (-2, -3)
+      conv.winograd = algorithm
+      conv.fill(&random)
+      for row in 0..<conv.ih {
+        for column in 0..<conv.iw where row >= 7 || column >= 8 {
+          for channel in 0..<conv.cin { conv.x[(row * conv.iw + column) * conv.cin + channel] = .nan }
+        }
+      }
+      for level in productLevels {
+        conv.expectClose(try conv.run(level: level, &random, whole: false), "level \(level): \(conv)")
+      }
+    }
+  }
+
+  @Test func allPaddingAndEmptyBatchesAreNoFaults() throws {
+    var random = ProductRandom(seed: 32)
+    for level in productLevels {
+      for algorithm in [APUSK_WINOGRAD_2, APUSK_WINOGRAD_4] {
+        var conv = ConvCase()
+        (conv.ih, conv.iw, conv.cin, conv.cout, conv.kh, conv.kw) = (0, 0, 2, 3, 3, 3)
+        (conv.padTop, conv.padLeft, conv.padBottom, conv.padRight) = (4, 4, 4, 4)
+        (conv.hasBias, conv.winograd) = (true, algorithm)
+        conv.fill(&random)
+        conv.expectClose(try conv.run(level: level, &random, whole: false), "level \(level)")
+        conv.batch = 0
+        conv.fill(&random)
+        #expect(try conv.run(level: level, &random, whole: false).isEmpty)
+      }
+    }
+  }
+
+  @Test func otherConvolutionsAreStatuses() throws {
+    for level in productLevels {
+      let kernels = try #require(apusk_conv_kernels_for(level))
+      func status(_ change: (inout apusk_conv2d_f32_args) -> Void) -> Int32 {
+        var conv = ConvCase()
+        (conv.ih, conv.iw, conv.cin, conv.cout, conv.kh, conv.kw) = (8, 8, 4, 4, 3, 3)
+        conv.winograd = APUSK_WINOGRAD_4
+        var arguments = conv.arguments()
+        change(&arguments)
+        var plan = apusk_plan()
+        return apusk_conv2d_f32_plan(kernels, &arguments, &plan)
+      }
+      #expect(status { _ in } == 0)
+      #expect(status { $0.winograd = 3 } == 100)
+      #expect(status { $0.winograd = -2 } == 100)
+      #expect(status { $0.stride_w = 2 } == 100)
+      #expect(status { $0.dilation_h = 2 } == 100)
+      #expect(status { $0.groups = 4 } == 100)
+      #expect(status { $0.kw = 5 } != 0)
+      #expect(status { ($0.cin, $0.x_pixel_stride, $0.cout, $0.y_pixel_stride) = (1 << 30, 1 << 30, 1 << 30, 1 << 30) } == 301)
+    }
+  }
+
+  /// The sizes of VGG and ResNet, and those where it does not pay.
+  @Test func theChoiceFollowsFromTheSizesOfAnImage() {
+    func choice(_ size: Int, _ cin: Int, _ cout: Int, groups: Int = 1, batch: Int = 1, stride: Int = 1) -> Int32 {
+      var conv = ConvCase()
+      (conv.batch, conv.ih, conv.iw, conv.cin, conv.cout, conv.groups) = (batch, size, size, cin, cout, groups)
+      (conv.kh, conv.kw, conv.padTop, conv.padLeft, conv.padBottom, conv.padRight) = (3, 3, 1, 1, 1, 1)
+      (conv.strideH, conv.strideW) = (stride, stride)
+      var arguments = conv.arguments()
+      return apusk_conv2d_f32_fastest(&arguments)
+    }
+    for (size, channels) in [(224, 64), (112, 128), (56, 64), (56, 256), (28, 128), (28, 512)] {
+      #expect(choice(size, channels, channels) == APUSK_WINOGRAD_4)
+      #expect(choice(size, channels, channels, batch: 7) == APUSK_WINOGRAD_4)
+    }
+    #expect(choice(7, 512, 512) == APUSK_WINOGRAD_2)
+    #expect(choice(2, 512, 512) == 0)
+    #expect(choice(224, 3, 64) == 0)
+    #expect(choice(56, 64, 64, groups: 64) == 0)
+    #expect(choice(56, 128, 128, groups: 32) == 0)
+    #expect(choice(56, 64, 64, stride: 2) == 0)
+  }
+}
