@@ -157,10 +157,10 @@ struct ConvCase: CustomStringConvertible {
     return different
   }
 
-  /// Of the error of sums of products of uniform numbers in -1...1, by the table of conv/WINOGRAD.md with a third to spare.
+  /// Of the error of sums of products of uniform numbers in -1...1, as conv/WINOGRAD.md states it.
   var winogradBound: Double {
-    let channels = Double(cin / groups)
-    let units = winograd == APUSK_WINOGRAD_2 ? 20 + 3.5 * channels.squareRoot() : 80 + 15 * channels.squareRoot()
+    let channels = Double(cin / groups), chain = min(channels, Double(APUSK_GEMM_CHAIN))
+    let units = winograd == APUSK_WINOGRAD_2 ? 20 + 3.5 * chain.squareRoot() : 80 + 15 * chain.squareRoot()
     return units * (9 * channels).squareRoot() / 3 * 0x1p-24 * abs(Double(tail.scale))
   }
 
