@@ -31,7 +31,9 @@ apusk_conv_shape apusk_conv_shape_of(const apusk_conv2d_f32_args *args, int32_t 
       s.variant = APUSK_CONV_POINTWISE;
       return s;
     }
-    s.variant = args->ow < 5 ? APUSK_CONV_WINDOWS : APUSK_CONV_ROWS;
+    // Micro-kernels of six rows make 4 + 3 of seven pixels: too few sums side by side to hide the latency of fma.
+    bool narrow = args->ow < 5 || (nr == 16 && args->ow == 7);
+    s.variant = narrow ? APUSK_CONV_WINDOWS : APUSK_CONV_ROWS;
     // Rows of the micro-kernel 4 KiB apart, or a multiple, fall into one set of the L1 cache; short runs cost loops.
     bool aliased = s.pixel * args->stride_w % 1024 == 0;
     s.staged = s.padded || aliased || (s.group_cin < 16 && s.pixel != s.group_cin);

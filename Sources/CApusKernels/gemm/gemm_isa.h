@@ -15,7 +15,7 @@
 #define APUSK_GEMM_MAX_NR 32
 #define APUSK_GEMM_MAX_MR 14
 // Micro-kernels down one block of rows.
-#define APUSK_GEMM_TILES_PER_BLOCK 8
+#define APUSK_GEMM_TILES_PER_BLOCK 16
 
 // The usual ends of a tile, done in registers: sum + bias + residual, raised to `low`, lowered to `high`.
 typedef struct apusk_tile_end {
