@@ -28,6 +28,7 @@ install: libapus ## Install libapus, headers, pkg-config and CMake files under P
 bench: libapus ## Measure Apus beside other runtimes; tables and a plot into build/bench/
 	@tools/install-deps bench
 	@Benchmarks/run
+	@Benchmarks/kernels
 
 conformance: deps ## ONNX's own test suite, light, random and real models, through modelconv
 	@tools/conformance/run

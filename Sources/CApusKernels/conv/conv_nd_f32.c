@@ -228,9 +228,8 @@ int32_t apusk_conv_nd_f32_plan(const apusk_conv_kernels *kernels, apusk_conv_nd_
   }
   int32_t nr = kernels->gemm->nr;
   int64_t pixels = g->batch * first.outputs, panels = apusk_gemm_panels(g->cout / g->groups, nr);
-  int64_t most = (int64_t)kernels->gemm->mr * APUSK_GEMM_TILES_PER_BLOCK;
   double each = (double)(phases.taps / phases.count + 1) * (double)(g->cin / g->groups) * nr;
-  apusk_gemm_cut(isa->gemm, pixels, panels, each, most, &args->rows_per_unit, &args->panels_per_unit);
+  apusk_gemm_cut(isa->gemm, pixels, panels, each, &args->rows_per_unit, &args->panels_per_unit);
   plan->scratch_bytes = apusk_gemm_block_scratch_floats(args->rows_per_unit) * (int64_t)sizeof(float);
   if (phases.count > 1) {
     if (args->panels_per_unit > SPREAD_COLUMNS / nr) args->panels_per_unit = SPREAD_COLUMNS / nr;

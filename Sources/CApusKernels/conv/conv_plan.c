@@ -100,9 +100,8 @@ static int32_t cut_rows(const apusk_conv_isa *isa, apusk_conv2d_f32_args *args, 
 static int32_t cut_pixels(const apusk_conv_isa *isa, apusk_conv2d_f32_args *args, const apusk_conv_shape *shape,
                           apusk_plan *plan) {
   int64_t pixels = args->batch * args->oh * args->ow;
-  int64_t most = (int64_t)isa->gemm->kernels.mr * APUSK_GEMM_TILES_PER_BLOCK;
   double each = (double)shape->k * isa->gemm->kernels.nr;
-  apusk_gemm_cut(isa->gemm, pixels, shape->panels, each, most, &args->rows_per_unit, &args->panels_per_unit);
+  apusk_gemm_cut(isa->gemm, pixels, shape->panels, each, &args->rows_per_unit, &args->panels_per_unit);
   plan->grain = apusk_gemm_grain(each * (double)args->rows_per_unit * (double)args->panels_per_unit,
                                  isa->gemm->multiplies_per_us);
   plan->scratch_bytes = apusk_gemm_block_scratch_floats(args->rows_per_unit) * (int64_t)sizeof(float);

@@ -127,9 +127,8 @@ int32_t apusk_deform_conv_f32_plan(const apusk_conv_kernels *kernels, apusk_defo
     return 0;
   }
   int64_t panels = apusk_gemm_panels(args->cout / args->groups, kernels->gemm->nr);
-  int64_t most = (int64_t)kernels->gemm->mr * APUSK_GEMM_TILES_PER_BLOCK;
   double each = (double)(args->kh * args->kw * (args->cin / args->groups)) * kernels->gemm->nr;
-  apusk_gemm_cut(isa->gemm, pixels, panels, each, most, &args->rows_per_unit, &args->panels_per_unit);
+  apusk_gemm_cut(isa->gemm, pixels, panels, each, &args->rows_per_unit, &args->panels_per_unit);
   plan->scratch_bytes = apusk_gemm_block_scratch_floats(args->rows_per_unit) * (int64_t)sizeof(float);
   plan->grain = apusk_gemm_grain(each * (double)args->rows_per_unit * (double)args->panels_per_unit,
                                  isa->gemm->multiplies_per_us);

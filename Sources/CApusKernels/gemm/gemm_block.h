@@ -37,9 +37,9 @@ void apusk_gemm_block_run(const apusk_gemm_isa *isa, const apusk_gemm_block *blo
 // (whose bias and residual the caller has set for this tile, whose other fields are filled here, as is the tile's `end`).
 void apusk_tile_emit(const apusk_gemm_isa *isa, apusk_tile *tile, int64_t columns, bool last, apusk_finish *finish);
 
-// Cuts rows x panels into units of about 20 us: blocks of at most `most_rows` rows, then parts of the panels.
+// Cuts rows x panels into units of about 20 us: blocks of at most APUSK_GEMM_BLOCK_ROWS rows, then parts of the panels.
 void apusk_gemm_cut(const apusk_gemm_isa *isa, int64_t rows, int64_t panels, double multiplies_per_row_and_panel,
-                    int64_t most_rows, int64_t *rows_per_unit, int64_t *panels_per_unit);
+                    int64_t *rows_per_unit, int64_t *panels_per_unit);
 
 // Units that make about 10 us.
 int64_t apusk_gemm_grain(double unit_multiplies, int64_t multiplies_per_us);

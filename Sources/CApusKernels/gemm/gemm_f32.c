@@ -18,12 +18,12 @@ const apusk_gemm_kernels *apusk_gemm_kernels_for(int32_t level) {
 }
 
 void apusk_gemm_cut(const apusk_gemm_isa *isa, int64_t rows, int64_t panels, double multiplies_per_row_and_panel,
-                    int64_t most_rows, int64_t *rows_per_unit, int64_t *panels_per_unit) {
+                    int64_t *rows_per_unit, int64_t *panels_per_unit) {
   // A unit of about 20 us is small enough to balance threads and large enough that claiming it costs nothing.
   double wanted = 20.0 * (double)isa->multiplies_per_us;
   double total = multiplies_per_row_and_panel * (double)rows * (double)panels;
   double units = total / wanted;
-  int64_t blocks = apusk_divide_up(rows, most_rows);
+  int64_t blocks = apusk_divide_up(rows, APUSK_GEMM_BLOCK_ROWS);
   double in_block = total / (double)blocks;
   if (in_block > 2 * wanted) {
     // Columns first: blocks of rows share packed A. Then rows, down to two micro-kernels.
@@ -70,8 +70,7 @@ int32_t apusk_gemm_f32_plan(const apusk_gemm_kernels *kernels, apusk_gemm_f32_ar
     args->panels_per_unit = groups >= panels / group + 1 ? panels : groups * group;
     speed = speed / 8 * args->m;
   } else {
-    int64_t most = (int64_t)kernels->mr * APUSK_GEMM_TILES_PER_BLOCK;
-    apusk_gemm_cut(isa, args->m, panels, each, most, &args->rows_per_unit, &args->panels_per_unit);
+    apusk_gemm_cut(isa, args->m, panels, each, &args->rows_per_unit, &args->panels_per_unit);
   }
   int64_t blocks = apusk_divide_up(args->m, args->rows_per_unit);
   int64_t parts = apusk_divide_up(panels, args->panels_per_unit);

@@ -14,8 +14,8 @@
 // Most columns of a panel and most rows of a micro-kernel, over all levels.
 #define APUSK_GEMM_MAX_NR 32
 #define APUSK_GEMM_MAX_MR 14
-// Micro-kernels down one block of rows.
-#define APUSK_GEMM_TILES_PER_BLOCK 16
+// Most rows of one block: each reads all of its panels of B again, from the L3 cache where they are many.
+#define APUSK_GEMM_BLOCK_ROWS 224
 
 // The usual ends of a tile, done in registers: sum + bias + residual, raised to `low`, lowered to `high`.
 typedef struct apusk_tile_end {

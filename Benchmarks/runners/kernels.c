@@ -1,0 +1,193 @@
+// Measures the kernels of products and convolutions on one thread, beside what the machine gives at best.
+//
+// usage: kernels portable|avx2|avx512|best [TEXT]
+//
+// A line for each shape (whose name contains TEXT): the least time of many runs, operations and bytes of weights a second, and
+// how near that is to the floor: the larger of the operations at the peak of the level's registers and of the weights, read
+// once from the cache level that holds them. Peak and bandwidths are measured in the same process.
+
+#include <sched.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apusk_conv.h"
+#include "apusk_gemm.h"
+#include "machine.h"
+
+enum { LEAST_RUNS = 5, CACHES = 4, NAME_BYTES = 80 };
+
+static const double SECONDS = 0.25;  // for each shape
+
+typedef struct measurement {
+  int32_t level;
+  const char *wanted;  // a part of the names of the shapes that are measured
+  double flops;
+  size_t bytes[CACHES];
+  double bandwidth[CACHES];
+} measurement;
+
+static void fail(const char *message) {
+  fprintf(stderr, "kernels: %s\n", message);
+  exit(1);
+}
+
+// Random numbers in [-1, 1).
+static float *floats(size_t count) {
+  float *data = aligned_alloc(64, (count * sizeof *data + 127) / 64 * 64);
+  if (data == NULL) {
+    fail("out of memory");
+  }
+  uint32_t state = 1;
+  for (size_t i = 0; i < count; i++) {
+    state = state * 1664525u + 1013904223u;
+    data[i] = (float)(int32_t)state * 0x1p-31f;
+  }
+  return data;
+}
+
+static void print_time(const measurement *m, const char *name, double operations, double weight_bytes, const apusk_plan *plan,
+                       const void *args) {
+  apusp_worker worker = {.scratch = floats((size_t)plan->scratch_bytes / sizeof(float)), .scratch_size = plan->scratch_bytes};
+  double least = 1e30, now = now_seconds();
+  const double until = now + SECONDS;
+  for (int run = 0; run < LEAST_RUNS || now < until; run++) {
+    const double began = now_seconds();
+    plan->kernel(args, 0, plan->units, &worker);
+    now = now_seconds();
+    least = now - began < least ? now - began : least;
+  }
+  free(worker.scratch);
+  int cache = 0;
+  while (cache < CACHES - 1 && (double)m->bytes[cache] < weight_bytes) {
+    cache++;
+  }
+  const double compute = operations / m->flops, read = weight_bytes / m->bandwidth[cache];
+  printf("%-42s %10.1f us %7.1f GFLOP/s %7.1f GB/s  %3.0f %% of %s\n", name, 1e6 * least, 1e-9 * operations / least,
+         1e-9 * weight_bytes / least, 100 * (compute > read ? compute : read) / least,
+         compute > read ? "the peak" : "the bandwidth");
+  fflush(stdout);
+}
+
+static void measure_product(const measurement *measurement, int64_t m, int64_t n, int64_t k) {
+  char name[NAME_BYTES];
+  snprintf(name, sizeof name, "product %lld x %lld x %lld", (long long)m, (long long)n, (long long)k);
+  if (strstr(name, measurement->wanted) == NULL) {
+    return;
+  }
+  const apusk_gemm_kernels *kernels = apusk_gemm_kernels_for(measurement->level);
+  float *a = floats((size_t)(m * k)), *source = floats((size_t)(k * n)), *c = floats((size_t)(m * n));
+  float *b = floats((size_t)apusk_gemm_packed_bytes(kernels, k, n) / sizeof(float));
+  apusk_gemm_pack_b_f32(kernels, source, n, 1, k, n, b);
+  free(source);
+  apusk_gemm_f32_args args = {
+      .a = a, .b = b, .c = c, .m = m, .n = n, .k = k, .a_row_stride = k, .a_k_stride = 1, .c_row_stride = n,
+      .tail = apusk_tail_none(), .batches = 1,
+  };
+  apusk_plan plan;
+  if (apusk_gemm_f32_plan(kernels, &args, &plan) != 0) {
+    fail("apusk_gemm_f32_plan");
+  }
+  print_time(measurement, name, 2.0 * (double)m * (double)n * (double)k, 4.0 * (double)k * (double)n, &plan, &args);
+  free(a), free(b), free(c);
+}
+
+// Of an image of size x size pixels, padded so that stride 1 keeps its size.
+static void measure_convolution(const measurement *measurement, int64_t size, int64_t cin, int64_t cout, int64_t kernel,
+                                int64_t stride) {
+  const int64_t out = (size + stride - 1) / stride;
+  char name[NAME_BYTES];
+  snprintf(name, sizeof name, "convolution %lldx%lld/%lld, %lld to %lld, on %lldx%lld", (long long)kernel, (long long)kernel,
+           (long long)stride, (long long)cin, (long long)cout, (long long)out, (long long)out);
+  if (strstr(name, measurement->wanted) == NULL) {
+    return;
+  }
+  const apusk_conv_kernels *kernels = apusk_conv_kernels_for(measurement->level);
+  float *x = floats((size_t)(size * size * cin)), *y = floats((size_t)(out * out * cout));
+  float *weights = floats((size_t)(cout * cin * kernel * kernel)), *bias = floats((size_t)cout);
+  apusk_conv2d_f32_args args = {
+      .x = x, .y = y, .batch = 1, .ih = size, .iw = size, .cin = cin, .oh = out, .ow = out, .cout = cout, .groups = 1,
+      .kh = kernel, .kw = kernel, .stride_h = stride, .stride_w = stride, .dilation_h = 1, .dilation_w = 1,
+      .pad_top = kernel / 2, .pad_left = kernel / 2, .x_pixel_stride = cin, .y_pixel_stride = cout, .tail = apusk_tail_none(),
+  };
+  args.tail.bias = bias;
+  args.tail.activation = APUSK_ACTIVATION_RELU;
+  float *packed = floats((size_t)apusk_conv2d_f32_packed_bytes(kernels, &args) / sizeof(float));
+  apusk_conv2d_f32_pack(kernels, &args, weights, packed);
+  args.w = packed;
+  apusk_plan plan;
+  if (apusk_conv2d_f32_plan(kernels, &args, &plan) != 0) {
+    fail("apusk_conv2d_f32_plan");
+  }
+  const double weight_count = (double)(cout * cin * kernel * kernel);
+  print_time(measurement, name, 2.0 * (double)(out * out) * weight_count, 4.0 * weight_count, &plan, &args);
+  free(x), free(y), free(weights), free(bias), free(packed);
+}
+
+// To the highest-numbered CPU: interrupts tend to arrive at the first.
+static void pin(void) {
+  cpu_set_t allowed, chosen;
+  CPU_ZERO(&chosen);
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) {
+    return;
+  }
+  int cpu = CPU_SETSIZE - 1;
+  while (cpu > 0 && !CPU_ISSET(cpu, &allowed)) {
+    cpu--;
+  }
+  CPU_SET(cpu, &chosen);
+  sched_setaffinity(0, sizeof chosen, &chosen);
+}
+
+#define EACH(shape, table) for (size_t shape = 0; shape < sizeof table / sizeof *table; shape++)
+
+int main(int argc, char **argv) {
+  static const char *const levels[] = {[APUSK_LEVEL_PORTABLE] = "portable", [APUSK_LEVEL_AVX2] = "avx2",
+                                       [APUSK_LEVEL_AVX512] = "avx512"};
+  static const int lanes[] = {[APUSK_LEVEL_PORTABLE] = 4, [APUSK_LEVEL_AVX2] = 8, [APUSK_LEVEL_AVX512] = 16};
+  int32_t level = APUSK_LEVEL_AVX512;
+  while (lanes[level] > widest_lanes()) {
+    level--;
+  }
+  const char *chosen = argc > 1 ? argv[1] : "";
+  while (level >= 0 && strcmp(chosen, "best") != 0 && strcmp(chosen, levels[level]) != 0) {
+    level--;
+  }
+  if (level < 0 || argc > 3) {
+    fail("usage: kernels portable|avx2|avx512|best [TEXT], a level that this CPU has");
+  }
+  pin();
+  measurement m = {.level = level, .wanted = argc > 2 ? argv[2] : "", .flops = peak_flops(lanes[level]),
+                   .bytes = {16 << 10, 1 << 20, 16 << 20, 256 << 20}};
+  printf("%s: peak (%s) %.1f GFLOP/s; reading", levels[level], peak_name(lanes[level]), 1e-9 * m.flops);
+  for (int i = 0; i < CACHES; i++) {
+    m.bandwidth[i] = read_bandwidth(m.bytes[i]);
+    printf("%s %zu KiB %.1f GB/s", i > 0 ? "," : "", m.bytes[i] >> 10, 1e-9 * m.bandwidth[i]);
+  }
+  printf("\n");
+  static const int64_t products[][3] = {
+      // cubes
+      {64, 64, 64}, {128, 128, 128}, {256, 256, 256}, {512, 512, 512}, {1024, 1024, 1024},
+      // few rows
+      {3, 1024, 1024}, {4, 1024, 1024}, {8, 1024, 1024}, {14, 1024, 1024}, {28, 1024, 1024}, {128, 1024, 1024},
+      // narrow, shallow, and those of attention and transformers
+      {1024, 8, 256}, {1024, 24, 256}, {1024, 48, 256}, {1024, 256, 16}, {1024, 256, 32}, {1024, 256, 64},
+      {197, 197, 64}, {197, 64, 197}, {197, 768, 768},
+      // a vector, or two, and weights from L2, L3 and memory
+      {1, 512, 512}, {1, 1024, 4096}, {1, 8192, 8192}, {2, 512, 512}, {2, 1024, 4096}, {2, 8192, 8192},
+  };
+  EACH(i, products) measure_product(&m, products[i][0], products[i][1], products[i][2]);
+  // ResNet-50's.
+  static const int64_t convolutions[][5] = {
+      {56, 64, 64, 1, 1},   {56, 64, 64, 3, 1},    {56, 64, 256, 1, 1},  {56, 256, 64, 1, 1},   {56, 256, 128, 1, 1},
+      {56, 128, 128, 3, 2}, {28, 128, 512, 1, 1},  {56, 256, 512, 1, 2}, {28, 512, 128, 1, 1},  {28, 128, 128, 3, 1},
+      {28, 256, 256, 3, 2}, {14, 256, 1024, 1, 1}, {28, 512, 1024, 1, 2}, {14, 1024, 256, 1, 1}, {14, 256, 256, 3, 1},
+      {14, 512, 512, 3, 2}, {7, 512, 2048, 1, 1},  {14, 1024, 2048, 1, 2}, {7, 2048, 512, 1, 1}, {7, 512, 512, 3, 1},
+  };
+  EACH(i, convolutions) {
+    const int64_t *c = convolutions[i];
+    measure_convolution(&m, c[0], c[1], c[2], c[3], c[4]);
+  }
+  return 0;
+}
