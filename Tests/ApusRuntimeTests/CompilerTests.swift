@@ -66,6 +66,34 @@ import ApusRuntime
     #expect(worst < 1e-4)
   }
 
+  @Test func fusedActivationsGiveTheBitsOfTheirOperators() throws {
+    let cases: [(name: Name, version: Int32, bounds: [Float], attributes: [Attribute], fused: FusedActivation)] = [
+      ("Clip", 13, [0, 6], [], .clip(low: 0, high: 6)), ("Clip", 13, [-0.25], [], .clip(low: -0.25, high: .infinity)),
+      ("HardSwish", 22, [], [], .hardSwish(alpha: 1 / 6, beta: 0.5)),
+      ("HardSigmoid", 22, [], [Attribute("alpha", .float(0.3))], .hardSigmoid(alpha: 0.3, beta: 0.5)),
+      ("Swish", 24, [], [], .swish(alpha: 1)), ("Swish", 24, [], [Attribute("alpha", .float(1.7))], .swish(alpha: 1.7)),
+    ]
+    for (index, expected) in cases.enumerated() {
+      for groups in [1, 20] {
+        var random = SeededGenerator(seed: UInt64(40 + index))
+        var builder = ModelBuilder()
+        let x = builder.input("x", [1, 20, 9, 9])
+        let w = builder.constant(random.floats(20 * (20 / groups) * 9), [20, 20 / groups, 3, 3], "w")
+        let convolution = builder.node("Conv", version: 22, [x, w], [Attribute("group", .int(groups))])[0]
+        let bounds = expected.bounds.map { builder.constant([$0], [], "bound") }
+        builder.output(
+          builder.node(expected.name, version: expected.version, [convolution] + bounds, expected.attributes)[0])
+        let model = try Model(definition: builder.definition)
+        #expect(model.program.nodes.count == 1 && model.program.nodes[0].activation == expected.fused, "\(expected.name)")
+        var exposed = builder.definition
+        exposed.graphs[0].outputs.append(convolution)
+        #expect(try Model(definition: exposed).program.nodes.count == 2)
+        let input = TestTensor(random.floats(20 * 81), [1, 20, 9, 9])
+        #expect(try runOnce(builder.definition, [input])[0] == runOnce(exposed, [input])[0], "\(expected.name)")
+      }
+    }
+  }
+
   @Test func fusesBiasAndActivationIntoMatMul() throws {
     var random = SeededGenerator(seed: 4)
     var builder = ModelBuilder()

@@ -116,7 +116,13 @@ private func setShapes(_ arguments: inout apusk_binary_args, _ a: [Int], _ b: [I
 
   @Test func theFusedActivationEqualsTheUnaryKernelAfterwards() {
     var random = ProductRandom(seed: 77)
-    for activation in APUSK_ACTIVATION_NONE...APUSK_ACTIVATION_CLIP {
+    for activation in APUSK_ACTIVATION_NONE..<APUSK_ACTIVATION_COUNT {
+      let (alpha, beta): (Float, Float) = activation == APUSK_ACTIVATION_HARD_SWISH ? (1 / 6, 0.5) : (-0.25, 0.5)
+      let function =
+        [
+          APUSK_ACTIVATION_HARD_SIGMOID: APUSK_UNARY_HARD_SIGMOID, APUSK_ACTIVATION_HARD_SWISH: APUSK_UNARY_HARD_SWISH,
+          APUSK_ACTIVATION_SWISH: APUSK_UNARY_SWISH,
+        ][activation] ?? activation
       for shapes in [([3, 700], [3, 700]), ([3, 700], [700]), ([1], [2100]), ([30, 70], [30, 1])] {
         let a = KernelArray(random.specials(elementCount(shapes.0))), b = KernelArray(random.floats(elementCount(shapes.1)))
         let output = KernelArray([Float](repeating: 0, count: 2100))
@@ -128,17 +134,17 @@ private func setShapes(_ arguments: inout apusk_binary_args, _ a: [Int], _ b: [I
         let plain = runEveryWay(output, arguments, &random, "plain") {
           apusk_binary_plan($0, APUSK_BINARY_ADD, APUSK_FLOAT32, &$1, &$2)
         }
-        (arguments.activation, arguments.alpha, arguments.beta) = (activation, -0.25, 0.5)
+        (arguments.activation, arguments.alpha, arguments.beta) = (activation, alpha, beta)
         let fused = runEveryWay(output, arguments, &random, "activation \(activation), \(shapes)") {
           apusk_binary_plan($0, APUSK_BINARY_ADD, APUSK_FLOAT32, &$1, &$2)
         }
         guard activation != APUSK_ACTIVATION_NONE else { continue }
         let after = KernelArray(plain)
         let unary = apusk_unary_args(
-          input: after.elements, output: after.elements, count: 2100, alpha: -0.25, beta: 0.5, gamma: 0, function: 0,
-          element_type: 0)
+          input: after.elements, output: after.elements, count: 2100, alpha: Double(alpha), beta: Double(beta), gamma: 0,
+          function: 0, element_type: 0)
         let expected = runEveryWay(after, unary, &random, "unary \(activation)") {
-          apusk_unary_plan($0, activation, APUSK_FLOAT32, &$1, &$2)
+          apusk_unary_plan($0, function, APUSK_FLOAT32, &$1, &$2)
         }
         #expect(productBits(fused) == productBits(expected), "activation \(activation), \(shapes)")
       }

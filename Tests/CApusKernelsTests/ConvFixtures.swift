@@ -71,8 +71,8 @@ struct ConvCase: CustomStringConvertible {
     c.iw = max(1, (c.kw - 1) * c.dilationW + 1 - c.padLeft) + random.int(0...30)
     if random.bool() { (c.xGap, c.yGap) = (random.int(0...3), random.int(0...3)) }
     (c.hasBias, c.hasResidual) = (random.bool(), random.int(0...2) == 0)
-    c.tail.activation = Int32(random.int(0...5))
-    (c.tail.alpha, c.tail.beta) = c.tail.activation == APUSK_ACTIVATION_CLIP ? (-0.5, 0.75) : (0.1, 0)
+    c.tail.activation = Int32(random.int(0...Int(APUSK_ACTIVATION_COUNT) - 1))
+    (c.tail.alpha, c.tail.beta) = c.tail.activation == APUSK_ACTIVATION_CLIP ? (-0.5, 0.75) : (0.1, 0.5)
     if random.int(0...3) == 0 { (c.tail.scale, c.tail.residual_scale) = (0.5, -2) }
     return c
   }

@@ -69,7 +69,7 @@ import Testing
     #expect(apusk_binary_plan(0, APUSK_BINARY_ADD, APUSK_BOOL, &binary, &plan) == 502)
     #expect(apusk_binary_plan(-1, APUSK_BINARY_ADD, APUSK_FLOAT32, &binary, &plan) == 100)
     var affine = apusk_affine_args()
-    affine.activation = 6
+    affine.activation = APUSK_ACTIVATION_COUNT
     #expect(apusk_affine_plan(0, &affine, &plan) == 100)
   }
 

@@ -136,6 +136,9 @@ func productTail(_ sum: Double, bias: Double?, residual: Double?, _ tail: apusk_
   case APUSK_ACTIVATION_SIGMOID: return 1 / (1 + exponential(-v))
   case APUSK_ACTIVATION_TANH: return hyperbolicTangent(v)
   case APUSK_ACTIVATION_CLIP: return min(max(v, Double(tail.alpha)), Double(tail.beta))
+  case APUSK_ACTIVATION_HARD_SIGMOID: return min(max(Double(tail.alpha) * v + Double(tail.beta), 0), 1)
+  case APUSK_ACTIVATION_HARD_SWISH: return v * min(max(Double(tail.alpha) * v + Double(tail.beta), 0), 1)
+  case APUSK_ACTIVATION_SWISH: return v / (1 + exponential(-Double(tail.alpha) * v))
   default: return v
   }
 }
@@ -152,11 +155,24 @@ func productTailExactly(_ sum: Float, bias: Float?, residual: Float?, _ tail: ap
   switch tail.activation {
   case APUSK_ACTIVATION_RELU: return v < 0 ? 0 : v
   case APUSK_ACTIVATION_LEAKY_RELU: return v < 0 ? tail.alpha * v : v
-  case APUSK_ACTIVATION_CLIP:
-    let raised = v < tail.alpha ? tail.alpha : v
-    return raised > tail.beta ? tail.beta : raised
+  case APUSK_ACTIVATION_CLIP: return clipped(v, tail.alpha, tail.beta)
+  case APUSK_ACTIVATION_HARD_SIGMOID, APUSK_ACTIVATION_HARD_SWISH:
+    let scaled = tail.alpha * v
+    let slope = clipped(scaled + tail.beta, 0, 1)
+    return tail.activation == APUSK_ACTIVATION_HARD_SWISH ? v * slope : slope
   default: return v
   }
+}
+
+/// NaN stays.
+private func clipped(_ v: Float, _ low: Float, _ high: Float) -> Float {
+  let raised = v < low ? low : v
+  return raised > high ? high : raised
+}
+
+/// Whether an activation needs an exponential.
+func isTranscendental(_ activation: Int32) -> Bool {
+  activation == APUSK_ACTIVATION_SIGMOID || activation == APUSK_ACTIVATION_TANH || activation == APUSK_ACTIVATION_SWISH
 }
 
 func exponential(_ x: Double) -> Double {

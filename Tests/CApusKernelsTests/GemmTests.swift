@@ -44,9 +44,9 @@ private struct GemmCase: CustomStringConvertible {
       (residual, residualBatchStride) = ([], 0)
     }
     if random.bool() { (tail.scale, tail.residual_scale) = (0.75, -1.5) }
-    tail.activation = Int32(random.int(0...5))
-    if specials && (3...4).contains(tail.activation) { tail.activation = 0 }
-    (tail.alpha, tail.beta) = tail.activation == APUSK_ACTIVATION_CLIP ? (-0.5, 0.75) : (0.1, 0)
+    tail.activation = Int32(random.int(0...Int(APUSK_ACTIVATION_COUNT) - 1))
+    if specials && isTranscendental(tail.activation) { tail.activation = 0 }
+    (tail.alpha, tail.beta) = tail.activation == APUSK_ACTIVATION_CLIP ? (-0.5, 0.75) : (0.1, 0.5)
   }
 
   func aAt(_ batch: Int, _ i: Int, _ p: Int) -> Float {
@@ -279,7 +279,7 @@ private struct GemmCase: CustomStringConvertible {
       (arguments.m, arguments.n, arguments.k, arguments.batches) = (1 << 62, 1 << 20, 1, 1 << 62)
       #expect(apusk_gemm_f32_plan(kernels, &arguments, &plan) == 301)
       (arguments.m, arguments.n, arguments.k, arguments.batches) = (1, 1, 1, 1)
-      arguments.tail.activation = 6
+      arguments.tail.activation = APUSK_ACTIVATION_COUNT
       #expect(apusk_gemm_f32_plan(kernels, &arguments, &plan) == 100)
     }
   }

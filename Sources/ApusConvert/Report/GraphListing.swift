@@ -26,14 +26,7 @@ enum GraphListing {
       var fused = ""
       if let bias = node.bias { fused += " + bias " + printer.name(bias) }
       if let residual = node.residual { fused += " + residual " + printer.name(residual) }
-      switch node.activation {
-      case .none: break
-      case .relu: fused += " + relu"
-      case .leakyRelu(let alpha): fused += " + leaky_relu(\(alpha))"
-      case .sigmoid: fused += " + sigmoid"
-      case .tanh: fused += " + tanh"
-      }
-      lines.append("  " + printer.line(node.node, fused: fused))
+      lines.append("  " + printer.line(node.node, fused: fused + node.activation.text))
     }
     lines.append("  return " + program.outputs.map { printer.name($0) }.joined(separator: ", "))
     return lines

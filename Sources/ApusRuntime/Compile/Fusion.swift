@@ -130,10 +130,27 @@ extension Compiler {
     if isStandard(node, "Relu") { return .relu }
     if isStandard(node, "Sigmoid") { return .sigmoid }
     if isStandard(node, "Tanh") { return .tanh }
-    if isStandard(node, "LeakyRelu"), let reader = try? attributes(of: node) {
-      return .leakyRelu(alpha: reader.float("alpha") ?? 0.01)
+    if isStandard(node, "HardSwish") { return .hardSwish(alpha: 1 / 6, beta: 0.5) }
+    if isStandard(node, "Clip") {
+      guard let low = bound(node, 1, -.infinity), let high = bound(node, 2, .infinity) else { return nil }
+      return .clip(low: low, high: high)
     }
+    guard let reader = try? attributes(of: node) else { return nil }
+    if isStandard(node, "LeakyRelu") { return .leakyRelu(alpha: reader.float("alpha") ?? 0.01) }
+    if isStandard(node, "HardSigmoid") {
+      return .hardSigmoid(alpha: reader.float("alpha") ?? 0.2, beta: reader.float("beta") ?? 0.5)
+    }
+    if isStandard(node, "Swish") { return .swish(alpha: reader.float("alpha") ?? 1) }
     return nil
+  }
+
+  /// A bound of a Clip that is a constant and not NaN; `missing` where it is left out.
+  private func bound(_ node: ProgramNode, _ index: Int, _ missing: Float) -> Float? {
+    guard index < node.node.inputs.count, node.node.inputs[index] >= 0 else { return missing }
+    guard let id = constant(node.node.inputs[index]), constants.tensors[Int(id)].elementType == .float32,
+      let value = (try? constants.floats(id))?.first, !value.isNaN
+    else { return nil }
+    return value
   }
 
   /// Tries to move each node into the node that writes one of its operands, if it is that operand's only reader.

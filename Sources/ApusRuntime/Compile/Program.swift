@@ -7,6 +7,29 @@ public enum FusedActivation: Sendable, Equatable {
   case leakyRelu(alpha: Float)
   case sigmoid
   case tanh
+  /// Bounds, infinite where there is none.
+  case clip(low: Float, high: Float)
+  /// `clip(alpha x + beta)` between 0 and 1.
+  case hardSigmoid(alpha: Float, beta: Float)
+  /// `x` times that.
+  case hardSwish(alpha: Float, beta: Float)
+  /// `x sigmoid(alpha x)`.
+  case swish(alpha: Float)
+
+  /// ` + relu`, as it stands behind the operator in listings; nothing where there is none.
+  public var text: String {
+    switch self {
+    case .none: ""
+    case .relu: " + relu"
+    case .leakyRelu(let alpha): " + leaky_relu(\(alpha))"
+    case .sigmoid: " + sigmoid"
+    case .tanh: " + tanh"
+    case .clip(let low, let high): " + clip(\(low), \(high))"
+    case .hardSigmoid(let alpha, let beta): " + hard_sigmoid(\(alpha), \(beta))"
+    case .hardSwish: " + hard_swish"
+    case .swish(let alpha): alpha == 1 ? " + silu" : " + swish(\(alpha))"
+    }
+  }
 }
 
 /// A node of the compiled program: an operator of the graph, with what was fused into it.
@@ -39,14 +62,7 @@ public struct ProgramNode: Sendable {
     var text = node.label
     if bias != nil { text += " + bias" }
     if residual != nil { text += " + residual" }
-    switch activation {
-    case .none: break
-    case .relu: text += " + relu"
-    case .leakyRelu(let alpha): text += " + leaky_relu(\(alpha))"
-    case .sigmoid: text += " + sigmoid"
-    case .tanh: text += " + tanh"
-    }
-    return text
+    return text + activation.text
   }
 }
 

@@ -112,6 +112,7 @@ extension KernelBinding {
     node.node.activation.apply(to: &tail)
     arguments.activation = tail.activation
     arguments.alpha = tail.alpha
+    arguments.beta = tail.beta
     let source = try builder.input(node.input(0), layout)
     let scale = try builder.input(node.input(1))
     let shift = try builder.input(node.input(2))

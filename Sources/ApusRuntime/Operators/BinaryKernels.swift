@@ -21,6 +21,7 @@ extension PlanBuilder {
     activation.apply(to: &tail)
     arguments.activation = tail.activation
     arguments.alpha = tail.alpha
+    arguments.beta = tail.beta
     var plan = apusk_plan()
     try check(apusk_binary_plan(level, function, type.rawValue, &arguments, &plan), type, of: id)
     let base = arguments

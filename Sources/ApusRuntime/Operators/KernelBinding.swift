@@ -128,6 +128,12 @@ extension FusedActivation {
       tail.alpha = alpha
     case .sigmoid: tail.activation = APUSK_ACTIVATION_SIGMOID
     case .tanh: tail.activation = APUSK_ACTIVATION_TANH
+    case .clip(let low, let high): (tail.activation, tail.alpha, tail.beta) = (APUSK_ACTIVATION_CLIP, low, high)
+    case .hardSigmoid(let alpha, let beta):
+      (tail.activation, tail.alpha, tail.beta) = (APUSK_ACTIVATION_HARD_SIGMOID, alpha, beta)
+    case .hardSwish(let alpha, let beta):
+      (tail.activation, tail.alpha, tail.beta) = (APUSK_ACTIVATION_HARD_SWISH, alpha, beta)
+    case .swish(let alpha): (tail.activation, tail.alpha) = (APUSK_ACTIVATION_SWISH, alpha)
     }
   }
 }

@@ -213,7 +213,7 @@ int32_t apusk_conv_nd_f32_plan(const apusk_conv_kernels *kernels, apusk_conv_nd_
   apusk_conv_geometry *g = &args->geometry;
   *plan = (apusk_plan){.kernel = kernels->conv_nd_f32, .grain = 1};
   args->rows_per_unit = args->panels_per_unit = 1;
-  if (args->tail.activation < 0 || args->tail.activation > APUSK_ACTIVATION_CLIP) return 100;
+  if (args->tail.activation < 0 || args->tail.activation >= APUSK_ACTIVATION_COUNT) return 100;
   int32_t status = apusk_conv_geometry_check(g);
   if (status != 0) return status;
   if (g->batch == 0) return 0;

@@ -31,16 +31,26 @@ int32_t apusk_conv2d_depthwise_f32_cut(const apusk_conv_isa *isa, apusk_conv2d_f
   return 0;
 }
 
-// Whether the kernel itself does the tail: bounds alone, which it is given here.
+// Whether the kernel itself does the tail but for activations other than bounds, which it is given here.
 static bool fuse_tail(const apusk_tail *tail, apusk_depthwise *d) {
   d->low = -INFINITY;
   d->high = INFINITY;
   if (tail->scale != 1.0f || tail->residual) return false;
-  switch (tail->activation) {
-    case APUSK_ACTIVATION_NONE: return true;
-    case APUSK_ACTIVATION_RELU: d->low = 0.0f; return true;
-    case APUSK_ACTIVATION_CLIP: d->low = tail->alpha; d->high = tail->beta; return true;
-    default: return false;
+  if (tail->activation == APUSK_ACTIVATION_RELU) d->low = 0.0f;
+  if (tail->activation == APUSK_ACTIVATION_CLIP) {
+    d->low = tail->alpha;
+    d->high = tail->beta;
+  }
+  return true;
+}
+
+// The activation of a row of pixels, which lie without a gap where one unit has all channels of a dense image.
+static void activate_row(const apusk_conv_isa *isa, const apusk_tail *tail, const apusk_depthwise *d) {
+  if (tail->activation <= APUSK_ACTIVATION_RELU || tail->activation == APUSK_ACTIVATION_CLIP) return;
+  bool dense = d->y_pixel == d->channels;
+  int64_t count = dense ? d->pixels * d->channels : d->channels;
+  for (int64_t pixel = 0; pixel < (dense ? 1 : d->pixels); pixel++) {
+    isa->gemm->activate(d->y + pixel * d->y_pixel, count, tail->activation, tail->alpha, tail->beta);
   }
 }
 
@@ -159,7 +169,10 @@ int32_t apusk_conv2d_depthwise_f32_run(const apusk_conv_isa *isa, const apusk_co
         }
         run_row(isa, &d);
       }
-      if (fused) continue;
+      if (fused) {
+        activate_row(isa, tail, &d);
+        continue;
+      }
       apusk_finish finish = {
           .tail = tail, .bias = bias, .source = d.y, .source_row = args->y_pixel_stride, .output = d.y,
           .output_row = args->y_pixel_stride, .rows = args->ow, .columns = d.channels,

@@ -20,7 +20,8 @@ const apusk_elementwise_level *apusk_elementwise_level_for(int32_t level) {
 }
 
 static int64_t grain_with(int32_t activation, int64_t grain) {
-  int transcendental = activation == APUSK_ACTIVATION_SIGMOID || activation == APUSK_ACTIVATION_TANH;
+  int transcendental = activation == APUSK_ACTIVATION_SIGMOID || activation == APUSK_ACTIVATION_TANH ||
+                       activation == APUSK_ACTIVATION_SWISH;
   return transcendental ? transcendental_grain : grain;
 }
 
@@ -92,7 +93,7 @@ int32_t apusk_binary_plan(
 
 int32_t apusk_affine_plan(int32_t level, const apusk_affine_args *args, apusk_plan *plan) {
   const apusk_elementwise_level *kernels = apusk_elementwise_level_for(level);
-  if (!kernels || args->activation < APUSK_ACTIVATION_NONE || args->activation > APUSK_ACTIVATION_CLIP) return 100;
+  if (!kernels || args->activation < APUSK_ACTIVATION_NONE || args->activation >= APUSK_ACTIVATION_COUNT) return 100;
   *plan = (apusk_plan){
       .kernel = kernels->affine_f32,
       .units = args->outer * args->channels * args->inner,

@@ -54,7 +54,7 @@ int32_t apusk_gemm_f32_plan(const apusk_gemm_kernels *kernels, apusk_gemm_f32_ar
   *plan = (apusk_plan){.kernel = kernels->gemm_f32, .grain = 1};
   args->rows_per_unit = args->panels_per_unit = 1;
   if (args->m < 0 || args->n < 0 || args->k < 0 || args->batches < 0 || args->tail.activation < 0 ||
-      args->tail.activation > APUSK_ACTIVATION_CLIP) {
+      args->tail.activation >= APUSK_ACTIVATION_COUNT) {
     return 100;
   }
   if (args->m == 0 || args->n == 0 || args->batches == 0) return 0;

@@ -55,8 +55,7 @@ static void tile(const apusk_tile *t) {
 #define WIDE_VECTORS 2
 #include "gemm_wide.h"
 
-#define SIMD_SIGMOID apusk_sigmoid_f32_avx512
-#define SIMD_TANH apusk_tanh_f32_avx512
+#define SIMD_ACTIVATE apusk_activate_f32_avx512
 #include "tail_finish.h"
 
 // Up to 8 columns have been stored in halves: only loads of halves are forwarded from the store buffer.
@@ -77,5 +76,6 @@ const apusk_gemm_isa apusk_gemm_isa_avx512 = {
     .tile = tile,
     .wide = wide_any,
     .finish = finish,
+    .activate = apusk_activate_f32_avx512,
 };
 #endif

@@ -23,8 +23,7 @@ static void tile(const apusk_tile *t) { (t->width == 16 ? tiles_16 : tiles_8)[t-
 #define WIDE_VECTORS 2
 #include "gemm_wide.h"
 
-#define SIMD_SIGMOID apusk_sigmoid_f32_avx2
-#define SIMD_TANH apusk_tanh_f32_avx2
+#define SIMD_ACTIVATE apusk_activate_f32_avx2
 #include "tail_finish.h"
 
 APUSK_GEMM_ENTRIES(apusk_gemm_isa_avx2)
@@ -36,5 +35,6 @@ const apusk_gemm_isa apusk_gemm_isa_avx2 = {
     .tile = tile,
     .wide = wide_any,
     .finish = finish_rows,
+    .activate = apusk_activate_f32_avx2,
 };
 #endif

@@ -50,8 +50,7 @@ static void wide(const apusk_wide *w) {
   }
 }
 
-#define SIMD_SIGMOID apusk_sigmoid_f32_portable
-#define SIMD_TANH apusk_tanh_f32_portable
+#define SIMD_ACTIVATE apusk_activate_f32_portable
 #include "tail_finish.h"
 
 APUSK_GEMM_ENTRIES(apusk_gemm_isa_portable)
@@ -63,4 +62,5 @@ const apusk_gemm_isa apusk_gemm_isa_portable = {
     .tile = tile,
     .wide = wide,
     .finish = finish_rows,
+    .activate = apusk_activate_f32_portable,
 };

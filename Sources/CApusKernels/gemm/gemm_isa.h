@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "apusk_gemm.h"
+#include "apusk_math.h"
 
 // Floats of k that one pass of a product covers, whole chains: a block of A so deep stays in the L1 and L2 caches.
 #define APUSK_GEMM_KC 256
@@ -72,6 +73,12 @@ typedef struct apusk_finish {
   int64_t rows, columns;
 } apusk_finish;
 
+// Whether the activation is a function of its own, applied to finished rows.
+static inline bool apusk_tail_is_transcendental(const apusk_tail *tail) {
+  return tail->activation == APUSK_ACTIVATION_SIGMOID || tail->activation == APUSK_ACTIVATION_TANH ||
+         tail->activation == APUSK_ACTIVATION_SWISH;
+}
+
 typedef struct apusk_gemm_isa {
   apusk_gemm_kernels kernels;
   int32_t wide_panels[2];
@@ -79,6 +86,7 @@ typedef struct apusk_gemm_isa {
   void (*tile)(const apusk_tile *tile);
   void (*wide)(const apusk_wide *wide);
   void (*finish)(const apusk_finish *finish);
+  apusk_activation_function *activate;
 } apusk_gemm_isa;
 
 extern const apusk_gemm_isa apusk_gemm_isa_portable;

@@ -1,15 +1,22 @@
 // Template over a simd_*.h: raw sums to finished outputs (see apusk_tail.h for the rule).
-// SIMD_SIGMOID and SIMD_TANH name apusk_math's functions of the level.
+// SIMD_ACTIVATE names apusk_math's activations of the level.
+#include <math.h>
+
 #include "gemm_isa.h"
 
 // `n` lanes (VL, or fewer at the right edge) from column j on, all rows. A source beside the output is readable to
 // a whole vector; loads as wide as the micro-kernel's stores are what the store buffer can forward.
-// `plain`: no scale and no residual.
-SIMD_INLINE void finish_column(const apusk_finish *f, int64_t j, int64_t n, const int activation, const bool plain) {
+// `plain`: no scale and no residual. `bounds`: the activation, if any, is a bound below or above.
+SIMD_INLINE void finish_column(const apusk_finish *f, int64_t j, int64_t n, const bool bounds, const bool plain) {
   const apusk_tail *tail = f->tail;
   const bool whole = n == VL, whole_source = whole || f->source != f->output;
   vf scale = vset1(tail->scale), residual_scale = vset1(tail->residual_scale);
-  vf alpha = vset1(tail->alpha), beta = vset1(tail->beta);
+  vf alpha = vset1(tail->alpha), beta = vset1(tail->beta), low = vset1(-INFINITY), high = vset1(INFINITY);
+  if (tail->activation == APUSK_ACTIVATION_RELU) low = vzero();
+  if (tail->activation == APUSK_ACTIVATION_CLIP) {
+    low = alpha;
+    high = beta;
+  }
   vf bias = vset1(-0.0f);  // v + -0 is v, whatever v is
   if (f->bias) bias = whole ? vload(f->bias + j) : vload_n(f->bias + j, n);
   const float *source = f->source + j, *residual = f->residual;
@@ -34,9 +41,14 @@ SIMD_INLINE void finish_column(const apusk_finish *f, int64_t j, int64_t n, cons
       v = vadd(v, vmul(residual_scale, r));
       residual += residual_row;
     }
-    if (activation == APUSK_ACTIVATION_RELU) v = vraise(v, vzero());
-    if (activation == APUSK_ACTIVATION_LEAKY_RELU) v = vif_less(v, vzero(), vmul(alpha, v), v);
-    if (activation == APUSK_ACTIVATION_CLIP) v = vlower(vraise(v, alpha), beta);
+    if (bounds) {
+      v = vlower(vraise(v, low), high);
+    } else if (tail->activation == APUSK_ACTIVATION_LEAKY_RELU) {
+      v = vif_less(v, vzero(), vmul(alpha, v), v);
+    } else {
+      vf slope = vlower(vraise(vadd(vmul(alpha, v), beta), vzero()), vset1(1.0f));
+      v = tail->activation == APUSK_ACTIVATION_HARD_SWISH ? vmul(v, slope) : slope;
+    }
     if (whole) {
       vstore(output, v);
     } else {
@@ -47,46 +59,37 @@ SIMD_INLINE void finish_column(const apusk_finish *f, int64_t j, int64_t n, cons
   }
 }
 
-SIMD_INLINE void finish_columns(const apusk_finish *f, const int activation) {
+SIMD_INLINE void finish_columns(const apusk_finish *f, const bool bounds) {
   bool plain = f->tail->scale == 1.0f && !f->residual;
   for (int64_t j = 0; j < f->columns; j += VL) {
     int64_t n = f->columns - j;
     if (plain) {
       if (n >= VL) {
-        finish_column(f, j, VL, activation, true);
+        finish_column(f, j, VL, bounds, true);
       } else {
-        finish_column(f, j, n, activation, true);
+        finish_column(f, j, n, bounds, true);
       }
     } else if (n >= VL) {
-      finish_column(f, j, VL, activation, false);
+      finish_column(f, j, VL, bounds, false);
     } else {
-      finish_column(f, j, n, activation, false);
+      finish_column(f, j, n, bounds, false);
     }
   }
 }
 
 SIMD_TARGET static void finish_rows(const apusk_finish *f) {
-  switch (f->tail->activation) {
-    case APUSK_ACTIVATION_RELU:
-      finish_columns(f, APUSK_ACTIVATION_RELU);
-      return;
+  const apusk_tail *tail = f->tail;
+  switch (tail->activation) {
     case APUSK_ACTIVATION_LEAKY_RELU:
-      finish_columns(f, APUSK_ACTIVATION_LEAKY_RELU);
-      return;
-    case APUSK_ACTIVATION_CLIP:
-      finish_columns(f, APUSK_ACTIVATION_CLIP);
+    case APUSK_ACTIVATION_HARD_SIGMOID:
+    case APUSK_ACTIVATION_HARD_SWISH:
+      finish_columns(f, false);
       return;
     default:
-      break;
+      finish_columns(f, true);
   }
-  finish_columns(f, APUSK_ACTIVATION_NONE);
-  if (f->tail->activation == APUSK_ACTIVATION_NONE) return;
+  if (!apusk_tail_is_transcendental(tail)) return;
   for (int64_t i = 0; i < f->rows; i++) {
-    float *output = f->output + i * f->output_row;
-    if (f->tail->activation == APUSK_ACTIVATION_SIGMOID) {
-      SIMD_SIGMOID(output, output, f->columns);
-    } else {
-      SIMD_TANH(output, output, f->columns);
-    }
+    SIMD_ACTIVATE(f->output + i * f->output_row, f->columns, tail->activation, tail->alpha, tail->beta);
   }
 }

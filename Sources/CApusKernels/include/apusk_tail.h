@@ -15,6 +15,10 @@ extern "C" {
 #define APUSK_ACTIVATION_SIGMOID 3     // apusk_math's sigmoid
 #define APUSK_ACTIVATION_TANH 4        // apusk_math's tanh
 #define APUSK_ACTIVATION_CLIP 5        // t = v < alpha ? alpha : v;  y = t > beta ? beta : t   (alpha low, beta high)
+#define APUSK_ACTIVATION_HARD_SIGMOID 6  // CLIP of alpha * v + beta between 0 and 1
+#define APUSK_ACTIVATION_HARD_SWISH 7    // v times that
+#define APUSK_ACTIVATION_SWISH 8         // v * sigmoid(alpha * v); alpha = 1 is SiLU
+#define APUSK_ACTIVATION_COUNT 9
 
 // From the sum `acc` of row i and column j, every operation rounded to fp32 by itself, in this order:
 //

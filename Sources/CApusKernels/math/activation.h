@@ -4,6 +4,11 @@
 
 #include "functions.h"
 
+APUSK_INLINE f32x16 clip16(f32x16 v, float low, float high) {
+  v = v < low ? splat(low) : v;
+  return v > high ? splat(high) : v;
+}
+
 // `activation` is a constant where this is inlined: callers switch outside their loops.
 APUSK_INLINE f32x16 activate16(f32x16 v, int32_t activation, float alpha, float beta) {
   switch (activation) {
@@ -11,9 +16,10 @@ APUSK_INLINE f32x16 activate16(f32x16 v, int32_t activation, float alpha, float 
     case APUSK_ACTIVATION_LEAKY_RELU: return v < 0.0f ? alpha * v : v;
     case APUSK_ACTIVATION_SIGMOID: return sigmoid16(v);
     case APUSK_ACTIVATION_TANH: return tanh16(v);
-    case APUSK_ACTIVATION_CLIP:
-      v = v < alpha ? splat(alpha) : v;
-      return v > beta ? splat(beta) : v;
+    case APUSK_ACTIVATION_CLIP: return clip16(v, alpha, beta);
+    case APUSK_ACTIVATION_HARD_SIGMOID: return clip16(alpha * v + beta, 0.0f, 1.0f);
+    case APUSK_ACTIVATION_HARD_SWISH: return v * clip16(alpha * v + beta, 0.0f, 1.0f);
+    case APUSK_ACTIVATION_SWISH: return v * sigmoid16(alpha * v);
     default: return v;
   }
 }

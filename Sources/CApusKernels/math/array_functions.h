@@ -1,5 +1,5 @@
 // Template: the array forms of the functions (include/apusk_math.h), for the level of the file that includes it.
-#include "functions.h"
+#include "activation.h"
 
 #define APUSK_ARRAY_FUNCTION(name, function)                                                    \
   void APUSK_ISA_NAME(name)(float *output, const float *input, int64_t count) {                 \
@@ -12,3 +12,24 @@ APUSK_ARRAY_FUNCTION(apusk_exp_f32, exp16)
 APUSK_ARRAY_FUNCTION(apusk_log_f32, log16)
 APUSK_ARRAY_FUNCTION(apusk_tanh_f32, tanh16)
 APUSK_ARRAY_FUNCTION(apusk_sigmoid_f32, sigmoid16)
+
+#define APUSK_ARRAY_ACTIVATION(activation)                                                                             \
+  case activation:                                                                                                     \
+    for (int64_t i = 0; i < count; i += APUSK_LANES) {                                                                 \
+      store_lanes(v + i, activate16(load_lanes(v + i, count - i), activation, alpha, beta), count - i);                \
+    }                                                                                                                  \
+    break;
+
+void APUSK_ISA_NAME(apusk_activate_f32)(float *v, int64_t count, int32_t activation, float alpha, float beta) {
+  switch (activation) {
+    case APUSK_ACTIVATION_SIGMOID: APUSK_ISA_NAME(apusk_sigmoid_f32)(v, v, count); break;
+    case APUSK_ACTIVATION_TANH: APUSK_ISA_NAME(apusk_tanh_f32)(v, v, count); break;
+    APUSK_ARRAY_ACTIVATION(APUSK_ACTIVATION_RELU)
+    APUSK_ARRAY_ACTIVATION(APUSK_ACTIVATION_LEAKY_RELU)
+    APUSK_ARRAY_ACTIVATION(APUSK_ACTIVATION_CLIP)
+    APUSK_ARRAY_ACTIVATION(APUSK_ACTIVATION_HARD_SIGMOID)
+    APUSK_ARRAY_ACTIVATION(APUSK_ACTIVATION_HARD_SWISH)
+    APUSK_ARRAY_ACTIVATION(APUSK_ACTIVATION_SWISH)
+    default: break;
+  }
+}

@@ -5,6 +5,7 @@
 #define CONCATENATE(a, b) CONCATENATE2(a, b)
 #define COPY_ROW CONCATENATE(ROWS, _copy_row)
 #define TRANSPOSE_ROWS CONCATENATE(ROWS, _transpose)
+#define INTERLEAVE_THREE CONCATENATE(ROWS, _interleave_three)
 
 static void COPY_ROW(ELEMENT *output, const ELEMENT *input, int64_t count, int64_t stride) {
   if (stride == 1) {
@@ -56,6 +57,28 @@ static void TRANSPOSE_ROWS(ELEMENT *output, const ELEMENT *input, int64_t rows, 
   }
 }
 
+#if ELEMENT_IS_SCALAR
+// The same for rows of three: the planes of an image to pixels.
+static void INTERLEAVE_THREE(ELEMENT *output, const ELEMENT *input, int64_t rows, int64_t stride) {
+  typedef ELEMENT four __attribute__((ext_vector_type(4)));
+  int64_t row = 0;
+  for (; row + 4 <= rows; row += 4) {
+    four a, b, c, pixels[3];
+    memcpy(&a, input + row, sizeof a);
+    memcpy(&b, input + row + stride, sizeof b);
+    memcpy(&c, input + row + 2 * stride, sizeof c);
+    four ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5), ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+    pixels[0] = __builtin_shufflevector(ab_low, c, 0, 1, 4, 2);
+    pixels[1] = __builtin_shufflevector(__builtin_shufflevector(ab_low, c, 3, 5, -1, -1), ab_high, 0, 1, 4, 5);
+    pixels[2] = __builtin_shufflevector(ab_high, c, 6, 2, 3, 7);
+    memcpy(output + 3 * row, pixels, sizeof pixels);
+  }
+  for (; row < rows; row++) {
+    for (int64_t i = 0; i < 3; i++) output[3 * row + i] = input[row + i * stride];
+  }
+}
+#endif
+
 static void ROWS(const apusk_strided_copy_args *args, int64_t begin, int64_t end) {
   const ELEMENT *input = (const ELEMENT *)args->input + args->input_offset;
   ELEMENT *output = args->output;
@@ -79,7 +102,12 @@ static void ROWS(const apusk_strided_copy_args *args, int64_t begin, int64_t end
     int64_t rows = group - index[last - 1];
     if (rows > end - row) rows = end - row;
     if (group_stride == 1 && stride != 1 && rows > 1) {
-      TRANSPOSE_ROWS(output + row * count, input + position, rows, count, stride);
+#if ELEMENT_IS_SCALAR
+      if (count == 3) {
+        INTERLEAVE_THREE(output + row * count, input + position, rows, stride);
+      } else
+#endif
+        TRANSPOSE_ROWS(output + row * count, input + position, rows, count, stride);
     } else {
       for (int64_t r = 0; r < rows; r++) COPY_ROW(output + (row + r) * count, input + position + r * group_stride, count, stride);
     }
@@ -95,6 +123,7 @@ static void ROWS(const apusk_strided_copy_args *args, int64_t begin, int64_t end
 }
 
 #undef TRANSPOSE_ROWS
+#undef INTERLEAVE_THREE
 #undef COPY_ROW
 #undef CONCATENATE
 #undef CONCATENATE2

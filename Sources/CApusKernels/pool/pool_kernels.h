@@ -8,78 +8,101 @@ typedef struct pool_range {
 } pool_range;
 
 static pool_range positions_inside(int64_t start, int64_t dilation, int64_t kernel, int64_t size) {
-  pool_range range = {0, 0};
+  pool_range range = {0, kernel};
+  if (start >= 0 && start + (kernel - 1) * dilation < size) return range;  // most of them, without a division
   if (start < 0) range.first = (-start + dilation - 1) / dilation;
-  if (size > start) range.last = (size - start + dilation - 1) / dilation;
+  range.last = size > start ? (size - start + dilation - 1) / dilation : 0;
   if (range.last > kernel) range.last = kernel;
   if (range.last < range.first) range.last = range.first;
   return range;
 }
 
-// One output pixel: `rows` x `columns` input pixels from `corner` on, `row_step` and `column_step` floats apart.
-APUSK_INLINE void max_pixel(
-    const float *corner, int64_t rows, int64_t columns, int64_t row_step, int64_t column_step, float *output,
-    int64_t channels) {
-  for (int64_t c = 0; c < channels; c += APUSK_LANES) {
-    f32x16 largest = splat(-INFINITY);
-    for (int64_t i = 0; i < rows; i++) {
-      const float *p = corner + i * row_step + c;
-      for (int64_t j = 0; j < columns; j++, p += column_step) {
-        f32x16 x = load_lanes(p, channels - c);
-        largest = ((x > largest) | (x != x)) ? x : largest;
+// The input pixels of one output pixel: `rows` x `columns` from `corner` on, `row_step` and `column_step` floats apart.
+typedef struct pool_window {
+  const float *corner;
+  int64_t rows, columns, row_step, column_step;
+  float divisor;
+} pool_window;
+
+// `vectors` vectors of `n` channels each from channel c on; n < 16 with one vector only.
+APUSK_INLINE void pool_channels(
+    const pool_window *window, float *output, int64_t c, const int vectors, int64_t n, const int32_t function) {
+  f32x16 result[2];
+  i32x16 nan[2];
+#pragma clang loop unroll(full)
+  for (int v = 0; v < vectors; v++) {
+    result[v] = splat(function == APUSK_POOL_MAX ? -INFINITY : 0.0f);
+    nan[v] = (i32x16)0;
+  }
+  for (int64_t i = 0; i < window->rows; i++) {
+    const float *p = window->corner + i * window->row_step + c;
+    for (int64_t j = 0; j < window->columns; j++, p += window->column_step) {
+#pragma clang loop unroll(full)
+      for (int v = 0; v < vectors; v++) {
+        f32x16 x = load_lanes(p + v * APUSK_LANES, n);
+        if (function == APUSK_POOL_MAX) {
+          result[v] = x > result[v] ? x : result[v];
+          nan[v] |= x != x;
+        } else {
+          result[v] += x;
+        }
       }
     }
-    store_lanes(output + c, largest, channels - c);
+  }
+#pragma clang loop unroll(full)
+  for (int v = 0; v < vectors; v++) {
+    f32x16 y = function == APUSK_POOL_MAX ? (nan[v] ? splat(NAN) : result[v]) : result[v] / window->divisor;
+    store_lanes(output + c + v * APUSK_LANES, y, n);
   }
 }
 
-APUSK_INLINE void average_pixel(
-    const float *corner, int64_t rows, int64_t columns, int64_t row_step, int64_t column_step, float *output,
-    int64_t channels, int64_t count) {
-  float divisor = count > 0 ? (float)count : 1.0f;
-  for (int64_t c = 0; c < channels; c += APUSK_LANES) {
-    f32x16 sum = splat(0.0f);
-    for (int64_t i = 0; i < rows; i++) {
-      const float *p = corner + i * row_step + c;
-      for (int64_t j = 0; j < columns; j++, p += column_step) sum += load_lanes(p, channels - c);
-    }
-    store_lanes(output + c, sum / divisor, channels - c);
+APUSK_INLINE void pool_pixel(const pool_window *window, float *output, int64_t channels, const int32_t function) {
+  int64_t c = 0;
+  for (; c + 2 * APUSK_LANES <= channels; c += 2 * APUSK_LANES) {
+    pool_channels(window, output, c, 2, APUSK_LANES, function);
   }
+  for (; c < channels; c += APUSK_LANES) pool_channels(window, output, c, 1, channels - c, function);
 }
 
-APUSK_INLINE int32_t pool_pixels(const apusk_pool_args *args, int64_t begin, int64_t end, int32_t function) {
+APUSK_INLINE int32_t pool_pixels(const apusk_pool_args *args, int64_t begin, int64_t end, const int32_t function) {
   if (begin >= end) return 0;
   int64_t column = begin % args->output_width, row = begin / args->output_width % args->output_height;
   int64_t image = begin / args->output_width / args->output_height;
+  pool_range y = {0, 0};
+  int64_t padded_rows = 0;
+  pool_window window = {
+      .row_step = args->dilation_height * args->input_width * args->input_pixel_stride,
+      .column_step = args->dilation_width * args->input_pixel_stride,
+  };
   for (int64_t unit = begin; unit < end; unit++) {
     int64_t top = row * args->stride_height - args->pad_top, left = column * args->stride_width - args->pad_left;
-    pool_range y = positions_inside(top, args->dilation_height, args->kernel_height, args->input_height);
-    pool_range x = positions_inside(left, args->dilation_width, args->kernel_width, args->input_width);
-    int64_t rows = y.last - y.first, columns = x.last - x.first;
-    const float *corner = args->input;
-    if (rows > 0 && columns > 0) {
-      int64_t pixel_row = image * args->input_height + top + y.first * args->dilation_height;
-      corner += (pixel_row * args->input_width + left + x.first * args->dilation_width) * args->input_pixel_stride;
+    if (unit == begin || column == 0) {
+      y = positions_inside(top, args->dilation_height, args->kernel_height, args->input_height);
+      // The padded image begins at -pad: count the positions inside it, none of which is before its beginning.
+      pool_range padded = positions_inside(
+          top + args->pad_top, args->dilation_height, args->kernel_height,
+          args->input_height + args->pad_top + args->pad_bottom);
+      padded_rows = padded.last - padded.first;
     }
-    int64_t row_step = args->dilation_height * args->input_width * args->input_pixel_stride;
-    int64_t column_step = args->dilation_width * args->input_pixel_stride;
-    float *output = args->output + unit * args->output_pixel_stride;
-    if (function == APUSK_POOL_MAX) {
-      max_pixel(corner, rows, columns, row_step, column_step, output, args->channels);
-    } else {
-      int64_t count = rows * columns;
+    pool_range x = positions_inside(left, args->dilation_width, args->kernel_width, args->input_width);
+    window.rows = y.last - y.first;
+    window.columns = x.last - x.first;
+    window.corner = args->input;
+    if (window.rows > 0 && window.columns > 0) {
+      int64_t pixel_row = image * args->input_height + top + y.first * args->dilation_height;
+      window.corner += (pixel_row * args->input_width + left + x.first * args->dilation_width) * args->input_pixel_stride;
+    }
+    if (function == APUSK_POOL_AVERAGE) {
+      int64_t count = window.rows * window.columns;
       if (args->count_include_pad) {
-        // The padded image begins at -pad: count the positions inside it, none of which is before its beginning.
-        pool_range padded_y = positions_inside(
-            top + args->pad_top, args->dilation_height, args->kernel_height,
-            args->input_height + args->pad_top + args->pad_bottom);
-        pool_range padded_x = positions_inside(
+        pool_range padded = positions_inside(
             left + args->pad_left, args->dilation_width, args->kernel_width,
             args->input_width + args->pad_left + args->pad_right);
-        count = (padded_y.last - padded_y.first) * (padded_x.last - padded_x.first);
+        count = padded_rows * (padded.last - padded.first);
       }
-      average_pixel(corner, rows, columns, row_step, column_step, output, args->channels, count);
+      window.divisor = count > 0 ? (float)count : 1.0f;
     }
+    pool_pixel(&window, args->output + unit * args->output_pixel_stride, args->channels, function);
     if (++column == args->output_width) {
       column = 0;
       if (++row == args->output_height) {

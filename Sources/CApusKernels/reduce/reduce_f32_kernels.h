@@ -24,14 +24,34 @@ static float sum_contiguous(const apusk_reduce_walk *walk, const float *p) {
   return sum_of_lanes(lanes);
 }
 
+// Adds 16 elements at a time of 16 outputs that lie side by side to their lanes, which stay in registers.
+APUSK_INLINE void add_columns(f32x16 *lanes, const float *p, int64_t sixteens, int64_t stride) {
+  f32x16 sums[APUSK_LANES];
+#pragma clang loop unroll(full)
+  for (int j = 0; j < APUSK_LANES; j++) sums[j] = lanes[j];
+  for (int64_t i = 0; i < sixteens; i++) {
+#pragma clang loop unroll(full)
+    for (int j = 0; j < APUSK_LANES; j++, p += stride) sums[j] += load16(p);
+  }
+#pragma clang loop unroll(full)
+  for (int j = 0; j < APUSK_LANES; j++) lanes[j] = sums[j];
+}
+
 // `columns` <= 16 outputs that lie side by side in the input: vector j holds lane j of each of them.
-APUSK_LONG_FUNCTION f32x16 sum_columns(const apusk_reduce_walk *walk, const float *p, int64_t columns) {
+static __attribute__((noinline)) f32x16 sum_columns(const apusk_reduce_walk *walk, const float *p, int64_t columns) {
   f32x16 lanes[APUSK_LANES];
   for (int j = 0; j < APUSK_LANES; j++) lanes[j] = splat(0.0f);
   int64_t number = 0;
   for (int64_t run = 0; run < walk->runs; run++) {
     const float *element = p + apusk_reduce_run_offset(walk, run);
-    for (int64_t i = 0; i < walk->run; i++, number++, element += walk->run_stride) {
+    int64_t i = 0;
+    if (columns == APUSK_LANES && number % APUSK_LANES == 0) {
+      i = walk->run / APUSK_LANES * APUSK_LANES;
+      add_columns(lanes, element, i / APUSK_LANES, walk->run_stride);
+      element += i * walk->run_stride;
+      number += i;
+    }
+    for (; i < walk->run; i++, number++, element += walk->run_stride) {
       lanes[number % APUSK_LANES] += load_lanes(element, columns);
     }
   }
