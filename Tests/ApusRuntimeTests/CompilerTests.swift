@@ -79,7 +79,7 @@ import ApusRuntime
         var builder = ModelBuilder()
         let x = builder.input("x", [1, 20, 9, 9])
         let w = builder.constant(random.floats(20 * (20 / groups) * 9), [20, 20 / groups, 3, 3], "w")
-        let convolution = builder.node("Conv", version: 22, [x, w], [Attribute("group", .int(groups))])[0]
+        let convolution = builder.node("Conv", version: 22, [x, w], [Attribute("group", .int(Int64(groups)))])[0]
         let bounds = expected.bounds.map { builder.constant([$0], [], "bound") }
         builder.output(
           builder.node(expected.name, version: expected.version, [convolution] + bounds, expected.attributes)[0])
