@@ -133,7 +133,9 @@ static void run_rows(const apusk_conv_isa *isa, const apusk_conv2d_f32_args *arg
 int32_t apusk_conv2d_f32_run(const apusk_conv_isa *isa, const apusk_conv2d_f32_args *args, int64_t begin, int64_t end,
                              apusp_worker *worker) {
   const apusk_conv_shape shape = apusk_conv_shape_of(args, isa->gemm->kernels.nr);
-  if (shape.variant == APUSK_CONV_WINOGRAD) {
+  if (shape.variant == APUSK_CONV_GROUPED) {
+    apusk_conv2d_grouped_f32_run(isa, args, begin, end, worker);
+  } else if (shape.variant == APUSK_CONV_WINOGRAD) {
     apusk_winograd_run(isa, args, &shape, begin, end, worker);
   } else if (shape.variant == APUSK_CONV_ROWS) {
     run_rows(isa, args, &shape, begin, end, worker);

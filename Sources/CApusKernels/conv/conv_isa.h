@@ -13,7 +13,7 @@ struct apusk_conv_isa {
   const apusk_gemm_isa *gemm;
   int32_t lanes;  // of a vector; 1 where there are no depthwise_seven
   void (*depthwise)(const apusk_depthwise *row);
-  void (*depthwise_seven[APUSK_DEPTHWISE_KINDS])(const apusk_depthwise_seven *seven);
+  void (*depthwise_seven[APUSK_DEPTHWISE_ALL_KINDS])(const apusk_depthwise_seven *seven);
   apusk_winograd_transforms winograd[2];  // m = 2, m = 4
 };
 
@@ -31,6 +31,19 @@ int32_t apusk_conv2d_depthwise_f32_run(const apusk_conv_isa *isa, const apusk_co
 int32_t apusk_conv2d_pack_f32_run(const apusk_conv_isa *isa, const apusk_conv2d_pack_f32_args *args, int64_t begin,
                                   int64_t end);
 int64_t apusk_conv2d_pack_units(const apusk_conv_kernels *kernels, const apusk_conv2d_pack_f32_args *args);
+
+int32_t apusk_conv2d_grouped_f32_run(const apusk_conv_isa *isa, const apusk_conv2d_f32_args *args, int64_t begin,
+                                     int64_t end, apusp_worker *worker);
+int32_t apusk_conv2d_grouped_f32_cut(const apusk_conv_isa *isa, apusk_conv2d_f32_args *args, apusk_plan *plan);
+
+// Whether the kernels of depthwise.h themselves do the tail but for activations other than bounds, which are set here.
+bool apusk_depthwise_fuse_tail(const apusk_tail *tail, apusk_depthwise *row);
+// Where an output row and the input rows under it are, which of them exist.
+void apusk_depthwise_place_row(const apusk_conv2d_f32_args *args, const apusk_conv_shape *shape, int64_t image,
+                               int64_t oy, int64_t first_channel, apusk_depthwise *row);
+// What is left of the tail; `fused`: what apusk_depthwise_fuse_tail answered.
+void apusk_depthwise_finish_row(const apusk_conv_isa *isa, const apusk_conv2d_f32_args *args, bool fused, int64_t image,
+                                int64_t oy, int64_t first_channel, const apusk_depthwise *row);
 
 // rows_per_unit (output rows) and panels_per_unit (channels) for the depthwise kernel, and the plan's numbers.
 int32_t apusk_conv2d_depthwise_f32_cut(const apusk_conv_isa *isa, apusk_conv2d_f32_args *args,
@@ -75,7 +88,7 @@ int32_t apusk_deform_conv_f32_run(const apusk_conv_isa *isa, const apusk_deform_
       .gemm = &gemm_isa,                                                                                      \
       .lanes = VL,                                                                                            \
       .depthwise = depthwise_row,                                                                             \
-      .depthwise_seven = DEPTHWISE_SEVENS,                                                                    \
+      .depthwise_seven = {DEPTHWISE_SEVENS, grouped_3_1, grouped_3_2},                                        \
       .winograd = {{winograd_input_2, winograd_output_2}, {winograd_input_4, winograd_output_4}},             \
   };
 

@@ -126,6 +126,8 @@ int32_t apusk_conv2d_f32_plan(const apusk_conv_kernels *kernels, apusk_conv2d_f3
     case APUSK_CONV_WINOGRAD:
       apusk_winograd_cut(isa, args, &shape, plan);
       return 0;
+    case APUSK_CONV_GROUPED:
+      return apusk_conv2d_grouped_f32_cut(isa, args, plan);
     case APUSK_CONV_ROWS:
       return cut_rows(isa, args, &shape, plan);
     default:

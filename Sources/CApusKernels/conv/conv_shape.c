@@ -1,5 +1,7 @@
 #include "conv_shape.h"
 
+#include "depthwise.h"
+
 #include <string.h>
 
 apusk_conv_shape apusk_conv_shape_of(const apusk_conv2d_f32_args *args, int32_t nr) {
@@ -29,6 +31,13 @@ apusk_conv_shape apusk_conv_shape_of(const apusk_conv2d_f32_args *args, int32_t 
     bool unit = args->stride_h == 1 && args->stride_w == 1;
     if (unit && !s.padded && args->kh == 1 && args->kw == 1 && args->oh == args->ih && args->ow == args->iw) {
       s.variant = APUSK_CONV_POINTWISE;
+      return s;
+    }
+    bool one_chain = s.k <= APUSK_GEMM_CHAIN && args->kh <= APUSK_DEPTHWISE_MOST_ROWS;
+    bool few = s.group_cin == s.group_cout && (s.group_cin == 2 || s.group_cin == 4);
+    if (few && one_chain && args->cout >= 16 && args->kw == 3 && args->stride_w <= 2 && args->dilation_w == 1 &&
+        args->ow >= 3) {
+      s.variant = APUSK_CONV_GROUPED;
       return s;
     }
     // Micro-kernels of six rows make 4 + 3 of seven pixels: too few sums side by side to hide the latency of fma.

@@ -15,6 +15,8 @@ typedef enum {
   APUSK_CONV_WINDOWS,
   // One input channel for each output channel.
   APUSK_CONV_DEPTHWISE,
+  // Groups of 2 or 4 channels: several of them in a vector, as in a depthwise convolution.
+  APUSK_CONV_GROUPED,
   // What winograd.h describes.
   APUSK_CONV_WINOGRAD
 } apusk_conv_variant;

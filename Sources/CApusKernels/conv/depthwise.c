@@ -31,8 +31,7 @@ int32_t apusk_conv2d_depthwise_f32_cut(const apusk_conv_isa *isa, apusk_conv2d_f
   return 0;
 }
 
-// Whether the kernel itself does the tail but for activations other than bounds, which it is given here.
-static bool fuse_tail(const apusk_tail *tail, apusk_depthwise *d) {
+bool apusk_depthwise_fuse_tail(const apusk_tail *tail, apusk_depthwise *d) {
   d->low = -INFINITY;
   d->high = INFINITY;
   if (tail->scale != 1.0f || tail->residual) return false;
@@ -69,10 +68,10 @@ static void find_columns(const apusk_depthwise *d, int64_t pixel, const float **
   }
 }
 
-static void run_sevens(void (*kernel)(const apusk_depthwise_seven *seven), const apusk_depthwise *d) {
+void apusk_depthwise_run_sevens(void (*kernel)(const apusk_depthwise_seven *seven), const apusk_depthwise *d) {
   const float *columns[APUSK_DEPTHWISE_MOST_ROWS * APUSK_DEPTHWISE_MOST_COLUMNS];
   apusk_depthwise_seven seven = {
-      .columns = columns, .w = d->w, .w_tap = d->w_tap, .kh = d->kh, .y_pixel = d->y_pixel, .channels = d->channels,
+      .columns = columns, .w = d->w, .w_tap = d->w_tap, .kh = d->kh, .group = d->group, .y_pixel = d->y_pixel, .channels = d->channels,
       .bias = d->bias, .low = d->low, .high = d->high,
   };
   const bool rows_exist = d->first_row == 0 && d->end_row == d->kh;
@@ -97,7 +96,7 @@ static void run_row(const apusk_conv_isa *isa, const apusk_depthwise *d) {
   for (int i = 0; i < APUSK_DEPTHWISE_KINDS && isa->lanes > 1 && d->channels >= isa->lanes; i++) {
     if (kinds[i].kw == d->kw && kinds[i].stride == d->stride && d->dilation == 1 && d->kh <= APUSK_DEPTHWISE_MOST_ROWS &&
         d->pixels > 2) {
-      return run_sevens(isa->depthwise_seven[i], d);
+      return apusk_depthwise_run_sevens(isa->depthwise_seven[i], d);
     }
   }
   isa->depthwise(d);
@@ -125,6 +124,33 @@ static int64_t kernel_rows_before(const apusk_conv2d_f32_args *args, int64_t top
   return rows < args->kh ? rows : args->kh;
 }
 
+void apusk_depthwise_place_row(const apusk_conv2d_f32_args *args, const apusk_conv_shape *shape, int64_t image,
+                               int64_t oy, int64_t first_channel, apusk_depthwise *d) {
+  int64_t top = oy * args->stride_h - args->pad_top;
+  d->first_row = kernel_rows_before(args, top, 0);
+  d->end_row = kernel_rows_before(args, top, args->ih);
+  d->origin = (image * args->ih + top) * shape->pitch - args->pad_left * shape->pixel + first_channel;
+  d->y = args->y + (image * args->oh + oy) * args->ow * args->y_pixel_stride + first_channel;
+}
+
+void apusk_depthwise_finish_row(const apusk_conv_isa *isa, const apusk_conv2d_f32_args *args, bool fused, int64_t image,
+                                int64_t oy, int64_t first_channel, const apusk_depthwise *d) {
+  const apusk_tail *tail = &args->tail;
+  if (fused) {
+    activate_row(isa, tail, d);
+    return;
+  }
+  apusk_finish finish = {
+      .tail = tail, .bias = tail->bias ? tail->bias + first_channel : NULL, .source = d->y, .source_row = d->y_pixel,
+      .output = d->y, .output_row = d->y_pixel, .rows = d->pixels, .columns = d->channels,
+  };
+  if (tail->residual) {
+    int64_t pixel = (image * args->oh + oy) * args->ow;
+    finish.residual = tail->residual + pixel * tail->residual_row_stride + first_channel * tail->residual_column_stride;
+  }
+  isa->gemm->finish(&finish);
+}
+
 int32_t apusk_conv2d_depthwise_f32_run(const apusk_conv_isa *isa, const apusk_conv2d_f32_args *args, int64_t begin,
                                        int64_t end, apusp_worker *worker) {
   const apusk_conv_shape shape = apusk_conv_shape_of(args, isa->gemm->kernels.nr);
@@ -135,7 +161,7 @@ int32_t apusk_conv2d_depthwise_f32_run(const apusk_conv_isa *isa, const apusk_co
       .stride = args->stride_w, .dilation = args->dilation_w, .end_row = args->kh, .end_column = shape.window_width,
       .pixels = args->ow,
   };
-  const bool fused = fuse_tail(tail, &d);
+  const bool fused = apusk_depthwise_fuse_tail(tail, &d);
   if (!shape.staged) {
     d.first_column = args->pad_left;
     d.end_column = args->pad_left + args->iw;
@@ -146,41 +172,25 @@ int32_t apusk_conv2d_depthwise_f32_run(const apusk_conv_isa *isa, const apusk_co
     int64_t first = unit % parts * args->panels_per_unit;
     int64_t oy = unit / parts % bands * args->rows_per_unit, image = unit / parts / bands;
     int64_t rows = args->oh - oy < args->rows_per_unit ? args->oh - oy : args->rows_per_unit;
-    const float *bias = tail->bias ? tail->bias + first : NULL;
     d.channels = unit % parts == parts - 1 ? args->cout - first : args->panels_per_unit;
     d.w = args->w + first;
-    d.bias = fused ? bias : NULL;
+    d.bias = fused && tail->bias ? tail->bias + first : NULL;
     if (shape.staged) {
       apusk_conv_stage(args, &shape, image, oy, rows, first, d.channels, shape.group_cout, worker->scratch);
     }
     for (int64_t r = 0; r < rows; r++) {
-      int64_t pixel = (image * args->oh + oy + r) * args->ow;
-      d.y = args->y + pixel * args->y_pixel_stride + first;
+      apusk_depthwise_place_row(args, &shape, image, oy + r, first, &d);
       if (shape.group_cout > 1 && !shape.staged) {
         run_windows(isa, args, &d, image, oy + r, first, worker->scratch);
       } else {
-        int64_t top = (oy + r) * args->stride_h - args->pad_top;
         if (shape.staged) {
           d.origin = r * args->stride_h * shape.pitch;
-        } else {
-          d.first_row = kernel_rows_before(args, top, 0);
-          d.end_row = kernel_rows_before(args, top, args->ih);
-          d.origin = (image * args->ih + top) * shape.pitch - args->pad_left * shape.pixel + first;
+          d.first_row = 0;
+          d.end_row = args->kh;
         }
         run_row(isa, &d);
       }
-      if (fused) {
-        activate_row(isa, tail, &d);
-        continue;
-      }
-      apusk_finish finish = {
-          .tail = tail, .bias = bias, .source = d.y, .source_row = args->y_pixel_stride, .output = d.y,
-          .output_row = args->y_pixel_stride, .rows = args->ow, .columns = d.channels,
-      };
-      if (tail->residual) {
-        finish.residual = tail->residual + pixel * tail->residual_row_stride + first * tail->residual_column_stride;
-      }
-      isa->gemm->finish(&finish);
+      apusk_depthwise_finish_row(isa, args, fused, image, oy + r, first, &d);
     }
   }
   return 0;

@@ -23,6 +23,7 @@ typedef struct apusk_depthwise {
   int64_t pixels, channels;
   const float *bias;  // NULL: none
   float low, high;    // infinite where there is no bound
+  int64_t group;      // for apusk_depthwise_run_sevens with a grouped kernel
 } apusk_depthwise;
 
 // Raw sums of one pixel whose window lies in `x`, tap after tap, `channels` floats each.
@@ -46,6 +47,7 @@ typedef struct apusk_depthwise_seven {
   int64_t shift;
   const float *w;
   int64_t w_tap, kh;
+  int64_t group;  // of the grouped kernels: channels c / group * group ... of the input belong to channel c of the output
   float *y;
   int64_t y_pixel;
   int64_t pixels, channels;
@@ -53,8 +55,15 @@ typedef struct apusk_depthwise_seven {
   float low, high;
 } apusk_depthwise_seven;
 
-// The kernel widths and strides that have such a kernel: for kw 3 and 5 strides 1 and 2, for kw 7 stride 1.
+// A row through the kernel for its width and stride, which must have dilation 1. At most 2 *
+// APUSK_CONV_DEPTHWISE_CHANNELS - 1 channels, and APUSK_DEPTHWISE_MOST_ROWS kernel rows.
+void apusk_depthwise_run_sevens(void (*kernel)(const apusk_depthwise_seven *seven), const apusk_depthwise *row);
+
+// The kernel widths and strides that have such a kernel: for kw 3 and 5 strides 1 and 2, for kw 7 stride 1; after them those
+// for groups of a power of two channels, with w[((ky * kw + kx) * group + ci) * w_tap + c]: kw 3, strides 1 and 2.
 #define APUSK_DEPTHWISE_KINDS 5
+#define APUSK_DEPTHWISE_GROUPED 5
+#define APUSK_DEPTHWISE_ALL_KINDS 7
 #define APUSK_DEPTHWISE_MOST_ROWS 7
 #define APUSK_DEPTHWISE_MOST_COLUMNS 17
 

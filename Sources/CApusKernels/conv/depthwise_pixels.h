@@ -41,10 +41,20 @@ SIMD_TARGET static void depthwise_row(const apusk_depthwise *d) {
   }
 }
 
-#if VL > 1
-SIMD_INLINE void depthwise_seven(const apusk_depthwise_seven *d, const int kw, const int stride) {
+// Channel number `channel` of the group of each lane, from the input channels beside c on.
+SIMD_INLINE vf depthwise_group_input(const float *x, vf input, int64_t c, int64_t group, int64_t channel) {
+#if VL == 1
+  (void)input;
+  return x[channel - c % group];
+#else
+  (void)x, (void)c;
+  return vfrom_group(input, group, channel);
+#endif
+}
+
+SIMD_INLINE void depthwise_seven(const apusk_depthwise_seven *d, const int kw, const int stride, const bool grouped) {
   const int columns = (APUSK_DEPTHWISE_PIXELS - 1) * stride + kw;
-  const int64_t w_tap = d->w_tap, y_pixel = d->y_pixel, channels = d->channels;
+  const int64_t w_tap = d->w_tap, y_pixel = d->y_pixel, channels = d->channels, group = grouped ? d->group : 1;
   const vf low = vset1(d->low), high = vset1(d->high);
   for (int64_t c = 0; c < channels; c += VL) {
     if (c + VL > channels) c = channels - VL;  // some channels a second time rather than a shorter vector
@@ -55,18 +65,27 @@ SIMD_INLINE void depthwise_seven(const apusk_depthwise_seven *d, const int kw, c
     const int64_t at = d->shift + c;
     for (int64_t ky = d->kh; ky > 0; ky--) {
       vf weights[7];
-      SIMD_UNROLL for (int kx = 0; kx < kw; kx++) {
-        weights[kx] = vload(w);
-        w += w_tap;
-      }
+      SIMD_UNROLL for (int kx = 0; kx < kw && !grouped; kx++) weights[kx] = vload(w + kx * w_tap);
       SIMD_UNROLL for (int j = 0; j < columns; j++) {
-        vf x = vload(column[j] + at);
-        SIMD_UNROLL for (int i = 0; i < APUSK_DEPTHWISE_PIXELS; i++) {
-          const int kx = j - i * stride;
-          if (kx >= 0 && kx < kw) sums[i] = vfma(x, weights[kx], sums[i]);
+        const float *input = column[j] + at;
+        vf x = vload(input);
+        if (!grouped) {
+          SIMD_UNROLL for (int i = 0; i < APUSK_DEPTHWISE_PIXELS; i++) {
+            const int kx = j - i * stride;
+            if (kx >= 0 && kx < kw) sums[i] = vfma(x, weights[kx], sums[i]);
+          }
+          continue;
+        }
+        for (int64_t channel = 0; channel < group; channel++) {
+          vf value = depthwise_group_input(input, x, c, group, channel);
+          SIMD_UNROLL for (int i = 0; i < APUSK_DEPTHWISE_PIXELS; i++) {
+            const int kx = j - i * stride;
+            if (kx >= 0 && kx < kw) sums[i] = vfma(value, vload(w + (kx * group + channel) * w_tap), sums[i]);
+          }
         }
       }
       column += columns;
+      w += kw * group * w_tap;
     }
     const vf bias = depthwise_bias(d->bias, c, VL);
     float *y = d->y + c;
@@ -77,17 +96,19 @@ SIMD_INLINE void depthwise_seven(const apusk_depthwise_seven *d, const int kw, c
   }
 }
 
-#define DEPTHWISE_SEVEN(kw, stride)                                                      \
-  SIMD_TARGET static void depthwise_##kw##_##stride(const apusk_depthwise_seven *seven) { \
-    depthwise_seven(seven, kw, stride);                                                  \
+#define DEPTHWISE_SEVEN(name, kw, stride, grouped)                                        \
+  SIMD_TARGET static void name##_##kw##_##stride(const apusk_depthwise_seven *seven) {    \
+    depthwise_seven(seven, kw, stride, grouped);                                          \
   }
-DEPTHWISE_SEVEN(3, 1)
-DEPTHWISE_SEVEN(3, 2)
-DEPTHWISE_SEVEN(5, 1)
-DEPTHWISE_SEVEN(5, 2)
-DEPTHWISE_SEVEN(7, 1)
-
-#define DEPTHWISE_SEVENS {depthwise_3_1, depthwise_3_2, depthwise_5_1, depthwise_5_2, depthwise_7_1}
+#if VL > 1
+DEPTHWISE_SEVEN(depthwise, 3, 1, false)
+DEPTHWISE_SEVEN(depthwise, 3, 2, false)
+DEPTHWISE_SEVEN(depthwise, 5, 1, false)
+DEPTHWISE_SEVEN(depthwise, 5, 2, false)
+DEPTHWISE_SEVEN(depthwise, 7, 1, false)
+#define DEPTHWISE_SEVENS depthwise_3_1, depthwise_3_2, depthwise_5_1, depthwise_5_2, depthwise_7_1
 #else
-#define DEPTHWISE_SEVENS {NULL}
+#define DEPTHWISE_SEVENS NULL, NULL, NULL, NULL, NULL
 #endif
+DEPTHWISE_SEVEN(grouped, 3, 1, true)
+DEPTHWISE_SEVEN(grouped, 3, 2, true)

@@ -44,6 +44,12 @@ SIMD_INLINE vf vabs(vf a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
 // maxps and minps give their second operand for NaN and for equal zeros: the comparisons of the portable form.
 SIMD_INLINE vf vraise(vf v, vf low) { return _mm256_max_ps(low, v); }
 SIMD_INLINE vf vlower(vf v, vf high) { return _mm256_min_ps(high, v); }
+// Lanes in groups of `group`, a power of two: `i` of its own group for each lane.
+SIMD_INLINE vf vfrom_group(vf v, int64_t group, int64_t i) {
+  __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  __m256i first = _mm256_and_si256(lanes, _mm256_set1_epi32((int32_t)-group));
+  return _mm256_permutevar8x32_ps(v, _mm256_add_epi32(first, _mm256_set1_epi32((int32_t)i)));
+}
 SIMD_INLINE vf vif_less(vf a, vf b, vf yes, vf no) {
   return _mm256_blendv_ps(no, yes, _mm256_cmp_ps(a, b, _CMP_LT_OQ));
 }

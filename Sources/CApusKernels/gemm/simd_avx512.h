@@ -29,6 +29,12 @@ SIMD_INLINE vf vabs(vf a) { return _mm512_abs_ps(a); }
 // maxps and minps give their second operand for NaN and for equal zeros: the comparisons of the portable form.
 SIMD_INLINE vf vraise(vf v, vf low) { return _mm512_max_ps(low, v); }
 SIMD_INLINE vf vlower(vf v, vf high) { return _mm512_min_ps(high, v); }
+// Lanes in groups of `group`, a power of two: `i` of its own group for each lane.
+SIMD_INLINE vf vfrom_group(vf v, int64_t group, int64_t i) {
+  __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  __m512i first = _mm512_and_si512(lanes, _mm512_set1_epi32((int32_t)-group));
+  return _mm512_permutexvar_ps(_mm512_add_epi32(first, _mm512_set1_epi32((int32_t)i)), v);
+}
 SIMD_INLINE vf vif_less(vf a, vf b, vf yes, vf no) {
   return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), no, yes);
 }
