@@ -38,7 +38,7 @@ import Testing
     (conv.batch, conv.cout) = (1, conv.groups * random.int(1...10))
     let depth = (conv.cin / conv.groups) * conv.kh * conv.kw
     if depth <= Int(APUSK_GEMM_CHAIN) { conv.cin *= Int(APUSK_GEMM_CHAIN) / depth + random.int(1...7) }
-    if (3...4).contains(conv.tail.activation) { conv.tail.activation = APUSK_ACTIVATION_RELU }
+    if isTranscendental(conv.tail.activation) { conv.tail.activation = APUSK_ACTIVATION_RELU }
     conv.fill(&random)
     for level in productLevels {
       let y = try conv.run(level: level, &random, whole: false)

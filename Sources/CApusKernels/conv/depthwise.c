@@ -71,8 +71,8 @@ static void find_columns(const apusk_depthwise *d, int64_t pixel, const float **
 void apusk_depthwise_run_sevens(void (*kernel)(const apusk_depthwise_seven *seven), const apusk_depthwise *d) {
   const float *columns[APUSK_DEPTHWISE_MOST_ROWS * APUSK_DEPTHWISE_MOST_COLUMNS];
   apusk_depthwise_seven seven = {
-      .columns = columns, .w = d->w, .w_tap = d->w_tap, .kh = d->kh, .group = d->group, .y_pixel = d->y_pixel, .channels = d->channels,
-      .bias = d->bias, .low = d->low, .high = d->high,
+      .columns = columns, .w = d->w, .w_tap = d->w_tap, .kh = d->kh, .group = d->group, .y_pixel = d->y_pixel,
+      .channels = d->channels, .bias = d->bias, .low = d->low, .high = d->high,
   };
   const bool rows_exist = d->first_row == 0 && d->end_row == d->kh;
   const int64_t reach = (APUSK_DEPTHWISE_PIXELS - 1) * d->stride + d->kw;
@@ -96,7 +96,8 @@ static void run_row(const apusk_conv_isa *isa, const apusk_depthwise *d) {
   for (int i = 0; i < APUSK_DEPTHWISE_KINDS && isa->lanes > 1 && d->channels >= isa->lanes; i++) {
     if (kinds[i].kw == d->kw && kinds[i].stride == d->stride && d->dilation == 1 && d->kh <= APUSK_DEPTHWISE_MOST_ROWS &&
         d->pixels > 2) {
-      return apusk_depthwise_run_sevens(isa->depthwise_seven[i], d);
+      apusk_depthwise_run_sevens(isa->depthwise_seven[i], d);
+      return;
     }
   }
   isa->depthwise(d);
