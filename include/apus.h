@@ -507,7 +507,8 @@ APUS_API int32_t apus_model_memory_use(const apus_model *model, uint64_t *in_use
 /* ============================================================ Pools of threads */
 
 /* Threads that models and sessions share; reference counted. One run at a time has the workers; a run that finds them taken
- * does its work on its own thread instead of waiting. Idle workers sleep. */
+ * does its work on its own thread instead of waiting. Workers spin between the steps of a run and for 50 us after it, unless
+ * there are more threads than CPUs, and then sleep. They keep off the CPU that the run was begun on. */
 typedef struct apus_pool apus_pool;
 
 typedef struct apus_pool_options {

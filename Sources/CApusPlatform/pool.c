@@ -36,6 +36,7 @@ struct apusp_pool {
   _Alignas(64) _Atomic(bool) taken;  // by the one caller whose run this is
   uint64_t left_at;                  // when the last run ended
   uint64_t woken_at;                 // when workers were last woken
+  uint64_t alone_until;              // runs before that do without workers
 
   _Alignas(64) _Atomic(uint32_t) job;  // a count of jobs, that workers look at while they spin
   _Atomic(int32_t) caller_cpu;         // where the run was begun; -1 between runs
@@ -59,7 +60,10 @@ enum {
   pauses_per_look = 16,  // at the clock
   // In grains, each some microseconds of work: what a run must hold for sleeping workers to be woken. Less is done before they
   // come; but where one run follows the other closely they will be awake for the next.
-  work_worth_waking = 6
+  work_worth_waking = 6,
+  // Where something else has the CPUs a worker may lose its own in the middle of a chunk, and the caller waits for
+  // milliseconds. It then does without workers for so many times as long, so that this costs a small part of the time.
+  alone_per_wait = 8
 };
 static const uint32_t caller_sleeps = 1u << 30;
 
@@ -117,6 +121,8 @@ static void finish_and_wait(apusp_pool *pool, uint32_t done, uint64_t began) {
     if (until == 0) until = now + ((now - began) / 2 > spin_after_run ? (now - began) / 2 : spin_after_run);
     if (now >= until) break;
   }
+  if (left == 0) return;
+  uint64_t slept_at = apusp_clock_now();
   while ((left & ~caller_sleeps) != 0) {
     if ((left & caller_sleeps) != 0 ||
         atomic_compare_exchange_strong_explicit(&pool->unfinished, &left, left | caller_sleeps, memory_order_acquire,
@@ -125,6 +131,8 @@ static void finish_and_wait(apusp_pool *pool, uint32_t done, uint64_t began) {
       left = atomic_load_explicit(&pool->unfinished, memory_order_acquire);
     }
   }
+  uint64_t now = apusp_clock_now();
+  pool->alone_until = now + alone_per_wait * (now - slept_at);
 }
 
 // --- Workers ---
@@ -208,6 +216,10 @@ static bool take(apusp_pool *pool) {
 int32_t apusp_pool_enter(apusp_pool *pool, int64_t grains) {
   if (!pool || pool->threads <= 1 || !take(pool)) return 0;
   if (pool->host.run) return pool->threads;
+  if (pool->alone_until != 0 && grains < INT64_MAX) {
+    if (apusp_clock_now() < pool->alone_until) return 1;
+    pool->alone_until = 0;
+  }
   atomic_store_explicit(&pool->caller_cpu, apusp_current_cpu(), memory_order_relaxed);
   int32_t sleepers = atomic_load_explicit(&pool->sleepers, memory_order_relaxed);
   if (sleepers == 0) return pool->threads;
@@ -280,7 +292,7 @@ static int32_t create(apusp_memory *memory, int32_t threads, int32_t workers, ap
   created->creator = getpid();
   created->spins = threads <= apusp_cpu_usable_count();
   created->workers = (apusp_worker_thread *)((char *)(created + 1) + shares_bytes);
-  created->left_at = created->woken_at = 0;
+  created->left_at = created->woken_at = created->alone_until = 0;
   atomic_init(&created->references, 1);
   atomic_init(&created->taken, false);
   atomic_init(&created->job, 0);
