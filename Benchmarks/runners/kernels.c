@@ -7,6 +7,7 @@
 // once from the cache level that holds them. Peak and bandwidths are measured in the same process.
 
 #include <sched.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,19 +48,29 @@ static float *floats(size_t count) {
   return data;
 }
 
-static void print_time(const measurement *m, const char *name, double operations, double weight_bytes, const apusk_plan *plan,
-                       const void *args) {
+// Weights of so many bytes altogether leave every cache between two uses.
+#define COLD_BYTES ((size_t)256 << 20)
+
+// One of several weights that take turns: the runs' arguments, `copies` of them.
+typedef struct turns {
+  const apusk_plan *plan;
+  const char *args;
+  size_t args_bytes, copies;
+} turns;
+
+static void print_time(const measurement *m, const char *name, double operations, double weight_bytes, turns turns) {
+  const apusk_plan *plan = turns.plan;
   apusp_worker worker = {.scratch = floats((size_t)plan->scratch_bytes / sizeof(float)), .scratch_size = plan->scratch_bytes};
   double least = 1e30, now = now_seconds();
   const double until = now + SECONDS;
   for (int run = 0; run < LEAST_RUNS || now < until; run++) {
     const double began = now_seconds();
-    plan->kernel(args, 0, plan->units, &worker);
+    plan->kernel(turns.args + (size_t)run % turns.copies * turns.args_bytes, 0, plan->units, &worker);
     now = now_seconds();
     least = now - began < least ? now - began : least;
   }
   free(worker.scratch);
-  int cache = 0;
+  int cache = turns.copies > 1 ? CACHES - 1 : 0;
   while (cache < CACHES - 1 && (double)m->bytes[cache] < weight_bytes) {
     cache++;
   }
@@ -70,27 +81,35 @@ static void print_time(const measurement *m, const char *name, double operations
   fflush(stdout);
 }
 
-static void measure_product(const measurement *measurement, int64_t m, int64_t n, int64_t k) {
+// `cold`: with weights that have left the caches, as those of a large model have.
+static void measure_product(const measurement *measurement, int64_t m, int64_t n, int64_t k, bool cold) {
   char name[NAME_BYTES];
-  snprintf(name, sizeof name, "product %lld x %lld x %lld", (long long)m, (long long)n, (long long)k);
+  snprintf(name, sizeof name, "product %lld x %lld x %lld%s", (long long)m, (long long)n, (long long)k, cold ? ", cold" : "");
   if (strstr(name, measurement->wanted) == NULL) {
     return;
   }
   const apusk_gemm_kernels *kernels = apusk_gemm_kernels_for(measurement->level);
-  float *a = floats((size_t)(m * k)), *source = floats((size_t)(k * n)), *c = floats((size_t)(m * n));
-  float *b = floats((size_t)apusk_gemm_packed_bytes(kernels, k, n) / sizeof(float));
-  apusk_gemm_pack_b_f32(kernels, source, n, 1, k, n, b);
-  free(source);
-  apusk_gemm_f32_args args = {
-      .a = a, .b = b, .c = c, .m = m, .n = n, .k = k, .a_row_stride = k, .a_k_stride = 1, .c_row_stride = n,
-      .tail = apusk_tail_none(), .batches = 1,
-  };
-  apusk_plan plan;
-  if (apusk_gemm_f32_plan(kernels, &args, &plan) != 0) {
-    fail("apusk_gemm_f32_plan");
+  const size_t packed = (size_t)apusk_gemm_packed_bytes(kernels, k, n);
+  const size_t copies = cold ? COLD_BYTES / packed + 1 : 1;
+  float *a = floats((size_t)(m * k)), *c = floats((size_t)(m * n));
+  float *b = floats(copies * packed / sizeof(float));  // packed or not, they are random
+  apusk_gemm_f32_args *args = calloc(copies, sizeof *args);
+  if (args == NULL) {
+    fail("out of memory");
   }
-  print_time(measurement, name, 2.0 * (double)m * (double)n * (double)k, 4.0 * (double)k * (double)n, &plan, &args);
-  free(a), free(b), free(c);
+  apusk_plan plan;
+  for (size_t i = 0; i < copies; i++) {
+    args[i] = (apusk_gemm_f32_args){
+        .a = a, .b = b + i * packed / sizeof(float), .c = c, .m = m, .n = n, .k = k, .a_row_stride = k, .a_k_stride = 1,
+        .c_row_stride = n, .tail = apusk_tail_none(), .batches = 1,
+    };
+    if (apusk_gemm_f32_plan(kernels, &args[i], &plan) != 0) {
+      fail("apusk_gemm_f32_plan");
+    }
+  }
+  print_time(measurement, name, 2.0 * (double)m * (double)n * (double)k, 4.0 * (double)k * (double)n,
+             (turns){&plan, (const char *)args, sizeof *args, copies});
+  free(a), free(b), free(c), free(args);
 }
 
 // Of an image of size x size pixels, padded so that stride 1 keeps its size.
@@ -121,7 +140,8 @@ static void measure_convolution(const measurement *measurement, int64_t size, in
     fail("apusk_conv2d_f32_plan");
   }
   const double weight_count = (double)(cout * cin * kernel * kernel);
-  print_time(measurement, name, 2.0 * (double)(out * out) * weight_count, 4.0 * weight_count, &plan, &args);
+  print_time(measurement, name, 2.0 * (double)(out * out) * weight_count, 4.0 * weight_count,
+             (turns){&plan, (const char *)&args, sizeof args, 1});
   free(x), free(y), free(weights), free(bias), free(packed);
 }
 
@@ -174,10 +194,14 @@ int main(int argc, char **argv) {
       // narrow, shallow, and those of attention and transformers
       {1024, 8, 256}, {1024, 24, 256}, {1024, 48, 256}, {1024, 256, 16}, {1024, 256, 32}, {1024, 256, 64},
       {197, 197, 64}, {197, 64, 197}, {197, 768, 768},
+      {384, 384, 1536}, {384, 1536, 384}, {1000, 1000, 1000},
       // a vector, or two, and weights from L2, L3 and memory
       {1, 512, 512}, {1, 1024, 4096}, {1, 8192, 8192}, {2, 512, 512}, {2, 1024, 4096}, {2, 8192, 8192},
   };
-  EACH(i, products) measure_product(&m, products[i][0], products[i][1], products[i][2]);
+  EACH(i, products) measure_product(&m, products[i][0], products[i][1], products[i][2], false);
+  static const int64_t cold[][3] = {{1, 1024, 1024}, {4, 1024, 1024}, {8, 1024, 1024},  {14, 1024, 1024},
+                                    {32, 384, 384},  {32, 1536, 384}, {32, 384, 1536}, {49, 512, 4608}, {128, 384, 1536}};
+  EACH(i, cold) measure_product(&m, cold[i][0], cold[i][1], cold[i][2], true);
   // ResNet-50's.
   static const int64_t convolutions[][5] = {
       {56, 64, 64, 1, 1},   {56, 64, 64, 3, 1},    {56, 64, 256, 1, 1},  {56, 256, 64, 1, 1},   {56, 256, 128, 1, 1},

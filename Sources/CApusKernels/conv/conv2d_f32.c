@@ -87,11 +87,13 @@ static void run_band(const apusk_gemm_isa *isa, const apusk_conv2d_f32_args *arg
       tile.b = args->w + group * shape->group_floats + column * shape->k + k0 * tile.width;
       int64_t columns = shape->group_cout - column < tile.width ? shape->group_cout - column : tile.width;
       apusk_finish finish = {.tail = tail, .bias = tail->bias ? tail->bias + channel : NULL};
+      const float *next = panel + 1 < end ? tile.b + tile.width * shape->k : NULL;
       for (int64_t r = 0; r < rows; r++) {
         const float *a = x + r * args->stride_h * shape->pitch + ky * tile.a_y;
         int64_t pixel = (image * args->oh + oy + r) * args->ow;
         for (int64_t index = 0; index < tiles; index++) {
           tile.rows = (int32_t)apusk_tile_rows(args->ow, tiles, index);
+          apusk_tile_look_ahead(&tile, next, r * tiles + index);
           tile.a = a;
           tile.c = args->y + pixel * args->y_pixel_stride + channel;
           if (tail->residual) {

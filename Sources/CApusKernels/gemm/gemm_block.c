@@ -117,6 +117,7 @@ static void run_wide(const apusk_gemm_isa *isa, const apusk_gemm_block *block, c
         .b = block->b + column * block->k + k0 * width, .c = block->c + column, .c_row = block->c_row,
         .rows = (int32_t)block->rows, .width = width, .resume = k0 > 0,
     };
+    apusk_tile_look_ahead(&tile, NULL, 0);
     finish.bias = offset_or_null(block->bias, column);
     finish.residual =
         block->residual ? block->residual + column * block->tail->residual_column_stride : NULL;
@@ -137,9 +138,12 @@ static void run_tiles(const apusk_gemm_isa *isa, const apusk_gemm_block *block, 
         .b = block->b + column * block->k + k0 * width, .c_row = block->c_row, .width = width, .resume = k0 > 0,
     };
     apusk_finish finish = {.tail = block->tail, .bias = offset_or_null(block->bias, column)};
+    // What comes after this strip: the next panel's. After the last one there are others of this pass to find it in time.
+    const float *next = panel + 1 < block->end_panel ? tile.b + width * block->k : NULL;
     int64_t row = 0;
     for (int64_t index = 0; index < tiles; index++) {
       tile.rows = (int32_t)apusk_tile_rows(block->rows, tiles, index);
+      apusk_tile_look_ahead(&tile, next, index);
       tile.a = a + row * a_row;
       tile.c = block->c + row * block->c_row + column;
       if (block->residual) {

@@ -37,6 +37,15 @@ void apusk_gemm_block_run(const apusk_gemm_isa *isa, const apusk_gemm_block *blo
 // (whose bias and residual the caller has set for this tile, whose other fields are filled here, as is the tile's `end`).
 void apusk_tile_emit(const apusk_gemm_isa *isa, apusk_tile *tile, int64_t columns, bool last, apusk_finish *finish);
 
+// Lets tile number `index` of those that share a strip of B fetch its part of the next strip, which begins at `next`.
+static inline void apusk_tile_look_ahead(apusk_tile *tile, const float *next, int64_t index) {
+  const int64_t line = 64;
+  // A few rows take as long to read their own strip.
+  const bool wanted = next && tile->rows > 4 && index * line < tile->width * (int64_t)sizeof(float);
+  tile->ahead = wanted ? (const char *)next + index * tile->depth * line : (const char *)tile->b;
+  tile->ahead_step = wanted ? line : 0;
+}
+
 // Cuts rows x panels into units of about 20 us: blocks of at most APUSK_GEMM_BLOCK_ROWS rows, then parts of the panels.
 void apusk_gemm_cut(const apusk_gemm_isa *isa, int64_t rows, int64_t panels, double multiplies_per_row_and_panel,
                     int64_t *rows_per_unit, int64_t *panels_per_unit);

@@ -24,7 +24,8 @@ SIMD_INLINE void TILE_NAME(_body)(const apusk_tile *t, const int rows) {
   _Alignas(64) float totals[TILE_MR * TILE_VECTORS * TILE_VL];
   TILE_V sums[TILE_MR][TILE_VECTORS];
   const float *b = t->b;
-  const int64_t a_row = t->a_row;
+  const int64_t a_row = t->a_row, ahead_step = t->ahead_step;
+  const char *ahead = t->ahead;
   const float *y = t->a;
   int64_t x = t->first_x, rest = t->run - t->first_p;
   const float *a = y + x * t->a_x + t->first_p;
@@ -47,6 +48,10 @@ SIMD_INLINE void TILE_NAME(_body)(const apusk_tile *t, const int rows) {
           SIMD_UNROLL for (int v = 0; v < TILE_VECTORS; v++) sums[i][v] = TILE_MM(fmadd)(value, columns[v], sums[i][v]);
         }
         b += TILE_VECTORS * TILE_VL;
+        if (TILE_VECTORS * TILE_VL > 8) {  // the narrowest loads as much as it can already
+          __builtin_prefetch(ahead, 0, 2);
+          ahead += ahead_step;
+        }
       }
       chain -= count;
       rest -= count;
