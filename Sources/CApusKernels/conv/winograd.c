@@ -125,8 +125,10 @@ static void multiply(const apusk_gemm_isa *isa, const apusk_conv_shape *shape, c
   for (int64_t point = 0; point < points; point++) {
     tile.a = v + point * l->v_point;
     tile.c = sums + point * l->sums_point;
+    const float *next = point + 1 < points ? tile.b + shape->group_cin * width : NULL;
     for (int64_t index = 0; index < count; index++) {
       tile.rows = (int32_t)apusk_tile_rows(tiles, count, index);
+      apusk_tile_look_ahead(&tile, next, index);
       isa->tile(&tile);
       tile.a += tile.rows * tile.a_row;
       tile.c += tile.rows * width;

@@ -117,7 +117,6 @@ static void run_wide(const apusk_gemm_isa *isa, const apusk_gemm_block *block, c
         .b = block->b + column * block->k + k0 * width, .c = block->c + column, .c_row = block->c_row,
         .rows = (int32_t)block->rows, .width = width, .resume = k0 > 0,
     };
-    apusk_tile_look_ahead(&tile, NULL, 0);
     finish.bias = offset_or_null(block->bias, column);
     finish.residual =
         block->residual ? block->residual + column * block->tail->residual_column_stride : NULL;

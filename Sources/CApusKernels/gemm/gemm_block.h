@@ -42,7 +42,7 @@ static inline void apusk_tile_look_ahead(apusk_tile *tile, const float *next, in
   const int64_t line = 64;
   // A few rows take as long to read their own strip.
   const bool wanted = next && tile->rows > 4 && index * line < tile->width * (int64_t)sizeof(float);
-  tile->ahead = wanted ? (const char *)next + index * tile->depth * line : (const char *)tile->b;
+  tile->ahead = wanted ? (const char *)next + index * tile->depth * line : NULL;
   tile->ahead_step = wanted ? line : 0;
 }
 

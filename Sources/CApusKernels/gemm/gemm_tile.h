@@ -25,7 +25,7 @@ SIMD_INLINE void TILE_NAME(_body)(const apusk_tile *t, const int rows) {
   TILE_V sums[TILE_MR][TILE_VECTORS];
   const float *b = t->b;
   const int64_t a_row = t->a_row, ahead_step = t->ahead_step;
-  const char *ahead = t->ahead;
+  const char *ahead = t->ahead ? t->ahead : (const char *)b;
   const float *y = t->a;
   int64_t x = t->first_x, rest = t->run - t->first_p;
   const float *a = y + x * t->a_x + t->first_p;
