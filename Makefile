@@ -34,6 +34,7 @@ conformance: deps ## ONNX's own test suite, light, random and real models, throu
 	@tools/conformance/run
 	@tools/conformance/light
 	@tools/conformance/random_models
+	@tools/conformance/scikit_learn
 	@tools/conformance/real_models
 
 hardening: deps ## Hostile files under AddressSanitizer: every flip, every cut, 100,000 sealed mutations

@@ -251,7 +251,8 @@ public struct Conversion: Sendable {
     return ConversionReport(
       source: source.path, sourceBytes: source.byteCount, sourceHash: source.hash, destination: destination, summary: summary,
       definition: definition, parameters: cost?.parameters ?? definition.parameters, needs: needs,
-      leftOut: source.model.leftOut, leftOutBytes: source.model.leftOutBytes, verification: verification)
+      leftOut: source.model.leftOut, leftOutBytes: source.model.leftOutBytes, notes: source.model.notes,
+      verification: verification)
   }
 }
 

@@ -12,6 +12,8 @@ public struct ImportedModel {
   public var leftOut: [String]
   /// Bytes of those.
   public var leftOutBytes: UInt64
+  /// Where the model departs from its source in form: what a user has to know.
+  public var notes: [String] = []
 }
 
 /// Reads checkpoints of ApusTraining: safetensors files with the traced graph in their metadata

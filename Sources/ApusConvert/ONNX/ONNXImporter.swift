@@ -75,13 +75,13 @@ public struct ONNXImporter {
     try importer.fixShapes(options.fixedShapes, of: proto.graph)
     try importer.run(proto.graph)
     var metadata = Metadata()
-    metadata.entries = ONNXImporter.metadata(proto)
+    metadata.entries = ONNXImporter.metadata(proto, builder.entries)
     builder.setMetadata(metadata)
     var optimizer = ModelOptimizer(builder.finish(), sources: builder.sources, registry: options.registry)
     if builder.problems.isEmpty { optimizer.run(options.optimization, inference: builder.inference[0]) }
     let definition = optimizer.definition
     let model = ImportedModel(
-      definition: definition, data: data(definition, optimizer.sources), leftOut: [], leftOutBytes: 0)
+      definition: definition, data: data(definition, optimizer.sources), leftOut: [], leftOutBytes: 0, notes: builder.notes)
     return (model, builder.problems)
   }
 
@@ -104,8 +104,8 @@ public struct ONNXImporter {
   }
 
   /// What the file says of itself, under keys that start with `onnx.`, and its own key-values.
-  private static func metadata(_ proto: ONNXModelProto) -> [Metadata.Entry] {
-    var entries: [Metadata.Entry] = []
+  private static func metadata(_ proto: ONNXModelProto, _ added: [Metadata.Entry]) -> [Metadata.Entry] {
+    var entries = added
     func add(_ key: String, _ value: String) {
       guard !key.isEmpty, !value.isEmpty, !key.utf8.contains(0), !entries.contains(where: { $0.key == Name(key) }) else { return }
       entries.append(Metadata.Entry(key: Name(key), value: Name(value)))

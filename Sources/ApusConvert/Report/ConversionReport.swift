@@ -18,6 +18,8 @@ public struct ConversionReport {
   /// Tensors of the checkpoint that are no part of the model.
   public let leftOut: [String]
   public let leftOutBytes: UInt64
+  /// Where the model departs from its source in form.
+  public let notes: [String]
   public let verification: Verification
 
   private var rawBytes: UInt64 { summary.segments.reduce(0) { $0 + $1.rawSize } }
@@ -52,6 +54,7 @@ public struct ConversionReport {
     if !leftOut.isEmpty {
       table.rows.append(["left out", "\(leftOut.count) tensors, \(Quantity.bytes(leftOutBytes)): no part of the model"])
     }
+    for note in notes { table.rows.append(["note", note]) }
     table.rows.append(["self test", verification.selfTestText])
     return "\(source) -> \(destination)\n" + table.text()
   }
@@ -69,6 +72,7 @@ public struct ConversionReport {
         "codecs": .object(codecs.map { JSONMember($0.codec, JSONValue($0.count)) }),
       ],
       "left_out": .array(leftOut.map { .string($0) }), "left_out_bytes": JSONValue(leftOutBytes),
+      "notes": .array(notes.map { .string($0) }),
       "test_vectors": JSONValue(definition.metadata.testVectors.count),
       "worst_error": .float(verification.worstError),
     ]

@@ -8,6 +8,8 @@ public struct Coverage {
   public let path: String
   public let problems: [ImportProblem]
   public let nodes: Int
+  /// Where the converted model departs from its source in form.
+  public let notes: [String]
   let operators: [Needs.Operator]
 
   /// - Throws: where the file can't be read or is no model.
@@ -23,6 +25,7 @@ public struct Coverage {
     let definition = source.model.definition
     nodes = definition.graphs.reduce(0) { $0 + $1.nodes.count }
     operators = definition.usedOperators()
+    notes = source.model.notes
     problems = source.problems.isEmpty ? Coverage.tryOut(source, conversion) : source.problems
   }
 
@@ -47,6 +50,7 @@ public struct Coverage {
   /// The report for people.
   public var text: String {
     var text = "\(path): \(Quantity.count(nodes)) nodes of \(operators.count) operators\n"
+    for note in notes { text += "note: \(note)\n" }
     guard !isConvertible else { return text + "everything can be converted\n" }
     text += "\(problems.count) problem\(problems.count == 1 ? "" : "s"); no file was written\n"
     for (number, group) in groups.enumerated() {
@@ -87,7 +91,7 @@ public struct Coverage {
   public var json: JSONValue {
     [
       "format": "apus.coverage", "version": 1, "file": .string(path), "convertible": .bool(isConvertible),
-      "nodes": JSONValue(nodes),
+      "nodes": JSONValue(nodes), "notes": .array(notes.map { .string($0) }),
       "operators": .array(
         operators.map {
           ["domain": .string($0.domain.string), "name": .string($0.name.string), "since_version": JSONValue($0.sinceVersion)]

@@ -25,7 +25,8 @@ struct StagePlanner {
     var result = Result(range: start..<start, inference: inference)
     for position in start..<program.nodes.count {
       let node = program.nodes[position]
-      guard evaluator.bindings.plans(node, program.graph.values) else { break }
+      let known = result.inference.valueTypes
+      guard evaluator.bindings.plans(node, program.graph.values, type: { known[Int($0)] }) else { break }
       let schema = try evaluator.registry.schema(of: node.node)
       do throws(ApusError) {
         guard try settle(node, schema, position, &result, read) else { break }

@@ -148,7 +148,10 @@ final class GraphRunner {
     var position = 0
     while position < program.nodes.count {
       let end: Int
-      if !resources.model.bindings.plans(program.nodes[position], program.graph.values) {
+      let isPlanned = resources.model.bindings.plans(program.nodes[position], program.graph.values) {
+        frame.values[Int($0)]?.type
+      }
+      if !isPlanned {
         try runHost(position, frame, resources)
         end = position + 1
       } else {

@@ -3,10 +3,12 @@ import ApusGraph
 extension KernelBindings {
   /// Whether a node is planned as steps of kernels. One that reads or makes text is not: a host operator runs it, or else
   /// its kernel on the ranks of the strings (`TextRanks`).
-  func plans(_ node: ProgramNode, _ values: [Value]) -> Bool {
+  ///
+  /// - Parameter type: what is known of a value's type by now, beside what the graph declares.
+  func plans(_ node: ProgramNode, _ values: [Value], type: (ValueID) -> ValueType?) -> Bool {
     guard kernel(of: node.node) != nil else { return false }
     for id in node.node.inputs + node.node.outputs where id >= 0 {
-      if values[Int(id)].type?.tensor?.elementType == .string { return false }
+      if (type(id) ?? values[Int(id)].type)?.tensor?.elementType == .string { return false }
     }
     return true
   }

@@ -33,6 +33,26 @@ import Testing
     #expect(nodes[0].hasPrefix("LabelEncoder(x)") && nodes[1].contains("cats_int64s=[0, 1, 2]"))
   }
 
+  @Test func mapsFromClassesBecomeColumns() throws {
+    let node = O.node("ZipMap", ["x"], ["y"], [O.strings("classlabels_strings", ["no", "yes"])], domain: "ai.onnx.ml")
+    let graph = O.graph([node], inputs: [O.input("x", [3, 2])], outputs: ["y"])
+    let bytes = [UInt8](try O.model(operatorSet: 20, graph, otherSets: ["ai.onnx.ml": 1]).serializedBytes())
+    let (model, problems) = try ONNXImporter.survey(parsing: bytes)
+    #expect(problems.isEmpty)
+    #expect(model.notes == ["'y' is a tensor with a column for each class (no, yes) in place of a sequence of maps from the classes (ZipMap)"])
+    #expect(model.definition.metadata.entries.contains { $0.key == "onnx.columns.y" && $0.value == "no, yes" })
+    #expect(try adapted("ZipMap", [O.input("x", [3, 2])], [O.ints("classlabels_int64s", [4, 7])], version: 1) == ["Identity(x) -> y"])
+    #expect(throws: ApusError.self) { try adapted("ZipMap", [O.input("x", [3, 2])], [], version: 1) }
+  }
+
+  @Test func categoriesMapBothWays() throws {
+    let attributes = [O.strings("cats_strings", ["a", "b"]), O.ints("cats_int64s", [5, 6])]
+    let numbers = try adapted("CategoryMapper", [O.input("x", [2], .string)], attributes, version: 1)
+    #expect(numbers[0].hasPrefix("LabelEncoder(x)") && numbers[0].contains("values_int64s=[5, 6]"))
+    let names = try adapted("CategoryMapper", [O.input("x", [2], .int64)], attributes, version: 1)
+    #expect(names[0].hasPrefix("LabelEncoder(x)") && names[0].contains("keys_int64s=[5, 6]"))
+  }
+
   @Test func normalizationsOfSumsComeApart() throws {
     let inputs = [O.input("x", [1, 2, 4]), O.input("s", [1, 2, 4]), O.input("g", [4]), O.input("b", [4])]
     #expect(

@@ -10,11 +10,14 @@ enum MachineLearningForms {
   }()
 
   private static let rules: [Lowering.Rule] = [
+    Lowering.Rule("ArrayFeatureExtractor", { node throws(ApusError) in try pickedStrings(node) }),
+    Lowering.Rule("CategoryMapper", { node throws(ApusError) in try categoryMap(node) }),
     Lowering.Rule("LabelEncoder", { node throws(ApusError) in try labelEncoder(node) }),
     Lowering.Rule("LinearClassifier", { node throws(ApusError) in try classes(node, "classlabels_ints") }),
     Lowering.Rule("OneHotEncoder", { node throws(ApusError) in try categories(node) }),
     Lowering.Rule("SVMClassifier", { node throws(ApusError) in try classes(node, "classlabels_ints") }),
     Lowering.Rule("TreeEnsembleClassifier", { node throws(ApusError) in try classes(node, "classlabels_int64s") }),
+    Lowering.Rule("ZipMap", { node throws(ApusError) in try columns(node) }),
   ]
 
   private static func places(_ count: Int) -> [Int64] { (0..<count).map { Int64($0) } }
@@ -70,6 +73,68 @@ enum MachineLearningForms {
       attributes += [Attribute("keys_strings", .strings(names)), Attribute("values_int64s", .ints(places(names.count)))]
     } else {
       attributes += [Attribute("keys_int64s", .ints(places(names.count))), Attribute("values_strings", .strings(names))]
+    }
+    node.replace("Identity", [try node.emit("LabelEncoder", [node.input(0)], attributes, domain: .machineLearning)])
+  }
+
+  /// A map from classes to the values of a row, which Apus leaves as the row: the order of the classes goes into the metadata.
+  private static func columns(_ node: Adaptation) throws(ApusError) {
+    try node.requireInputs(1)
+    let keys: String
+    if let names = strings(node, "classlabels_strings") {
+      keys = names.map(\.string).joined(separator: ", ")
+    } else if let numbers = try node.takeInts("classlabels_int64s"), !numbers.isEmpty {
+      keys = numbers.map { "\($0)" }.joined(separator: ", ")
+    } else {
+      throw node.missing("classlabels_int64s' or 'classlabels_strings")
+    }
+    let name = node.builder.name(of: ValueReference(graph: node.graph, id: node.output(0)))
+    node.builder.addEntry(Name("onnx.columns." + name), Name(keys))
+    node.builder.note(
+      "'\(name)' is a tensor with a column for each class (\(keys)) in place of a sequence of maps from the classes (ZipMap)")
+    node.replace("Identity", [node.input(0)])
+  }
+
+  /// Elements of a row of strings, by place: a LabelEncoder from places to strings.
+  private static func pickedStrings(_ node: Adaptation) throws(ApusError) {
+    try node.requireInputs(2)
+    guard let type = node.tensorType(node.input(0)), type.elementType == .string else { return }
+    let value = node.builder.value(ValueReference(graph: node.graph, id: node.input(0)))
+    guard let tensor = value.constant else { throw node.unsupported("strings to pick from that are no constant") }
+    let extents = node.builder.definition.tensors[Int(tensor)].dimensions
+    guard extents.dropLast().allSatisfy({ $0 == 1 }), !extents.isEmpty else {
+      throw node.unsupported("strings to pick from in more than one row")
+    }
+    let names = names(try node.builder.bytes(of: tensor), extents)
+    let row = try node.emit("Reshape", [node.input(1), try node.constant([1, -1])])
+    node.replace("Identity", [
+      try node.emit(
+        "LabelEncoder", [row],
+        [
+          Attribute("keys_int64s", .ints(places(names.count))), Attribute("values_strings", .strings(names)),
+          Attribute("default_string", .string("")),
+        ], domain: .machineLearning)
+    ])
+  }
+
+  /// Strings to the numbers beside them, or numbers to strings.
+  private static func categoryMap(_ node: Adaptation) throws(ApusError) {
+    try node.requireInputs(1)
+    guard let names = strings(node, "cats_strings"), let numbers = try node.takeInts("cats_int64s") else {
+      throw node.missing("cats_strings' or 'cats_int64s")
+    }
+    let other = (string: node.take("default_string"), number: node.take("default_int64"))
+    let attributes: [Attribute]
+    if node.tensorType(node.input(0))?.elementType == .string {
+      attributes = [
+        Attribute("keys_strings", .strings(names)), Attribute("values_int64s", .ints(numbers)),
+        Attribute("default_int64", other.number ?? .int(-1)),
+      ]
+    } else {
+      attributes = [
+        Attribute("keys_int64s", .ints(numbers)), Attribute("values_strings", .strings(names)),
+        Attribute("default_string", other.string ?? .string("_Unused")),
+      ]
     }
     node.replace("Identity", [try node.emit("LabelEncoder", [node.input(0)], attributes, domain: .machineLearning)])
   }

@@ -15,6 +15,10 @@ final class ModelBuilder {
   private(set) var sources: [TensorContents?] = []
   var symbols = SymbolTable()
   private(set) var problems: [ImportProblem] = []
+  /// Where the model departs from its source in form, and what a user has to know of it.
+  private(set) var notes: [String] = []
+  /// Metadata that operators leave.
+  private(set) var entries: [Metadata.Entry] = []
   private(set) var inference: [TypeInference] = []
   /// By graph and name: how many values it has been given to, with numbers behind it.
   private var usedNames: [[Name: Int]] = []
@@ -30,6 +34,12 @@ final class ModelBuilder {
     registry = options.registry
     inlineBytes = options.inlineBytes
     maximumNodes = options.maximumNodes
+  }
+
+  func note(_ text: String) { notes.append(text) }
+
+  func addEntry(_ key: Name, _ value: Name) {
+    if !entries.contains(where: { $0.key == key }) { entries.append(Metadata.Entry(key: key, value: value)) }
   }
 
   // MARK: Graphs and values
