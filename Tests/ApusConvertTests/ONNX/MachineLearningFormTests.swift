@@ -39,9 +39,11 @@ import Testing
     let bytes = [UInt8](try O.model(operatorSet: 20, graph, otherSets: ["ai.onnx.ml": 1]).serializedBytes())
     let (model, problems) = try ONNXImporter.survey(parsing: bytes)
     #expect(problems.isEmpty)
-    #expect(model.notes == ["'y' is a tensor with a column for each class (no, yes) in place of a sequence of maps from the classes (ZipMap)"])
+    #expect(model.notes.count == 1)
+    #expect(model.notes.first?.hasPrefix("'y' is a tensor with a column for each class (no, yes)") == true)
     #expect(model.definition.metadata.entries.contains { $0.key == "onnx.columns.y" && $0.value == "no, yes" })
-    #expect(try adapted("ZipMap", [O.input("x", [3, 2])], [O.ints("classlabels_int64s", [4, 7])], version: 1) == ["Identity(x) -> y"])
+    let numbered = try adapted("ZipMap", [O.input("x", [3, 2])], [O.ints("classlabels_int64s", [4, 7])], version: 1)
+    #expect(numbered == ["Identity(x) -> y"])
     #expect(throws: ApusError.self) { try adapted("ZipMap", [O.input("x", [3, 2])], [], version: 1) }
   }
 
