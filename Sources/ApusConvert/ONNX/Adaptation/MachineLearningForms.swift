@@ -107,14 +107,16 @@ enum MachineLearningForms {
     }
     let names = names(try node.builder.bytes(of: tensor), extents)
     let row = try node.emit("Reshape", [node.input(1), try node.constant([1, -1])])
-    node.replace("Identity", [
-      try node.emit(
-        "LabelEncoder", [row],
-        [
-          Attribute("keys_int64s", .ints(places(names.count))), Attribute("values_strings", .strings(names)),
-          Attribute("default_string", .string("")),
-        ], domain: .machineLearning)
-    ])
+    node.replace(
+      "Identity",
+      [
+        try node.emit(
+          "LabelEncoder", [row],
+          [
+            Attribute("keys_int64s", .ints(places(names.count))), Attribute("values_strings", .strings(names)),
+            Attribute("default_string", .string("")),
+          ], domain: .machineLearning)
+      ])
   }
 
   /// Strings to the numbers beside them, or numbers to strings.
