@@ -76,15 +76,18 @@ void apusk_depthwise_run_sevens(void (*kernel)(const apusk_depthwise_seven *seve
   };
   const bool rows_exist = d->first_row == 0 && d->end_row == d->kh;
   const int64_t reach = (APUSK_DEPTHWISE_PIXELS - 1) * d->stride + d->kw;
-  int64_t found = -1;  // the pixel that `columns` were found for, if all of them exist
-  for (int64_t pixel = 0; pixel < d->pixels; pixel += APUSK_DEPTHWISE_PIXELS) {
+  seven.shift = APUSK_DEPTHWISE_PIXELS * d->stride * d->x_pixel;
+  for (int64_t pixel = 0; pixel < d->pixels; pixel += seven.sevens * APUSK_DEPTHWISE_PIXELS) {
     int64_t first = pixel * d->stride;
-    bool exists = rows_exist && first >= d->first_column && first + reach <= d->end_column;
-    if (found < 0 || !exists) {
-      find_columns(d, pixel, columns);
-      found = exists ? pixel : -1;
+    seven.sevens = 1;
+    if (rows_exist && first >= d->first_column) {
+      // As many as lie inside the image side by side.
+      int64_t room = (d->end_column - first - reach) / (APUSK_DEPTHWISE_PIXELS * d->stride) + 1;
+      int64_t whole = (d->pixels - pixel) / APUSK_DEPTHWISE_PIXELS;
+      int64_t most = first + reach > d->end_column ? 0 : room < whole ? room : whole;
+      if (most > 1) seven.sevens = most;
     }
-    seven.shift = exists ? (pixel - found) * d->stride * d->x_pixel : 0;
+    find_columns(d, pixel, columns);
     seven.y = d->y + pixel * d->y_pixel;
     seven.pixels = d->pixels - pixel;
     kernel(&seven);

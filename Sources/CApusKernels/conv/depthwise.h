@@ -40,11 +40,12 @@ static inline apusk_depthwise apusk_depthwise_window(const float *x, int64_t cha
 // kernel row the sums fit 16 registers.
 #define APUSK_DEPTHWISE_PIXELS 7
 
-// Up to seven pixels side by side, a vector of channels at least. `columns` has for each kernel row the places of the
-// (7 - 1) * stride + kw columns of input, less `shift`: zeros stand in for those that don't exist.
+// Up to seven pixels side by side, or `sevens` times seven where all their input exists; a vector of channels at least.
+// `columns` has for each kernel row the places of the (7 - 1) * stride + kw columns of input under the first seven: zeros
+// stand in for those that don't exist. Those of the next ones are `shift` floats on.
 typedef struct apusk_depthwise_seven {
   const float *const *columns;
-  int64_t shift;
+  int64_t sevens, shift;
   const float *w;
   int64_t w_tap, kh;
   int64_t group;  // of the grouped kernels: channels c / group * group ... of the input belong to channel c of the output

@@ -52,9 +52,11 @@ SIMD_INLINE vf depthwise_group_input(const float *x, vf input, int64_t c, int64_
 #endif
 }
 
-SIMD_INLINE void depthwise_seven(const apusk_depthwise_seven *d, const int kw, const int stride, const bool grouped) {
+SIMD_INLINE void depthwise_seven(const apusk_depthwise_seven *d, int64_t seven, const int kw, const int stride,
+                                 const bool grouped) {
   const int columns = (APUSK_DEPTHWISE_PIXELS - 1) * stride + kw;
   const int64_t w_tap = d->w_tap, y_pixel = d->y_pixel, channels = d->channels, group = grouped ? d->group : 1;
+  const int64_t pixels = d->pixels - seven * APUSK_DEPTHWISE_PIXELS, shift = seven * d->shift;
   const vf low = vset1(d->low), high = vset1(d->high);
   for (int64_t c = 0; c < channels; c += VL) {
     if (c + VL > channels) c = channels - VL;  // some channels a second time rather than a shorter vector
@@ -62,7 +64,7 @@ SIMD_INLINE void depthwise_seven(const apusk_depthwise_seven *d, const int kw, c
     SIMD_UNROLL for (int i = 0; i < APUSK_DEPTHWISE_PIXELS; i++) sums[i] = vzero();
     const float *w = d->w + c;
     const float *const *column = d->columns;
-    const int64_t at = d->shift + c;
+    const int64_t at = shift + c;
     for (int64_t ky = d->kh; ky > 0; ky--) {
       vf weights[7];
       SIMD_UNROLL for (int kx = 0; kx < kw && !grouped; kx++) weights[kx] = vload(w + kx * w_tap);
@@ -88,17 +90,17 @@ SIMD_INLINE void depthwise_seven(const apusk_depthwise_seven *d, const int kw, c
       w += kw * group * w_tap;
     }
     const vf bias = depthwise_bias(d->bias, c, VL);
-    float *y = d->y + c;
+    float *y = d->y + seven * APUSK_DEPTHWISE_PIXELS * y_pixel + c;
     SIMD_UNROLL for (int i = 0; i < APUSK_DEPTHWISE_PIXELS; i++) {
-      if (i < d->pixels) vstore(y, vlower(vraise(vadd(sums[i], bias), low), high));
+      if (i < pixels) vstore(y, vlower(vraise(vadd(sums[i], bias), low), high));
       y += y_pixel;
     }
   }
 }
 
-#define DEPTHWISE_SEVEN(name, kw, stride, grouped)                                        \
-  SIMD_TARGET static void name##_##kw##_##stride(const apusk_depthwise_seven *seven) {    \
-    depthwise_seven(seven, kw, stride, grouped);                                          \
+#define DEPTHWISE_SEVEN(name, kw, stride, grouped)                                                             \
+  SIMD_TARGET static void name##_##kw##_##stride(const apusk_depthwise_seven *d) {                             \
+    for (int64_t seven = 0; seven < d->sevens; seven++) depthwise_seven(d, seven, kw, stride, grouped);         \
   }
 #if VL > 1
 DEPTHWISE_SEVEN(depthwise, 3, 1, false)
