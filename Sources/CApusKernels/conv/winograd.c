@@ -17,7 +17,7 @@
 
 // Of four output channels, in double precision: fp32 weights are rounded once.
 typedef double weights_4 __attribute__((vector_size(32)));
-typedef float packed_4 __attribute__((vector_size(16), aligned(4)));
+typedef float packed_4 __attribute__((vector_size(16), aligned(4), may_alias));
 
 // G g, of the three weights at g[0], g[stride], g[2 * stride].
 static void weight_line(int32_t m, const weights_4 *g, int64_t stride, weights_4 *u) {
@@ -37,27 +37,38 @@ static void weight_line(int32_t m, const weights_4 *g, int64_t stride, weights_4
   u[4] = (g0 + b2 * g2 - b * g1) * (0.5 / (b2 * (b2 - a2)));
 }
 
+// Input channels whose weights are gathered at once: so much of an output channel's is read in one piece.
+#define GATHERED 8
+
 void apusk_winograd_pack_panel(int32_t m, const float *weights, int64_t group_cin, int64_t columns, int32_t width,
                                float *packed) {
   int32_t n = m + 2;
+  float taps[GATHERED][9][APUSK_GEMM_MAX_NR] = {{{0}}};
   float points[APUSK_WINOGRAD_MOST_POINTS][APUSK_GEMM_MAX_NR];  // of one input channel: `packed` is written in whole rows
-  for (int64_t c = 0; c < group_cin; c++) {
-    for (int64_t j = 0; j < width; j += 4) {
-      weights_4 g[9] = {{0}}, lines[6 * 3], line[6];  // lines[i * 3 + x]: point i of column x of the kernel
-      for (int64_t l = 0; l < 4 && j + l < columns; l++) {
-        for (int t = 0; t < 9; t++) g[t][l] = weights[((j + l) * group_cin + c) * 9 + t];
-      }
-      for (int x = 0; x < 3; x++) {
-        weight_line(m, g + x, 3, line);
-        for (int i = 0; i < n; i++) lines[i * 3 + x] = line[i];
-      }
-      for (int i = 0; i < n; i++) {
-        weight_line(m, lines + i * 3, 1, line);
-        for (int x = 0; x < n; x++) *(packed_4 *)(points[i * n + x] + j) = __builtin_convertvector(line[x], packed_4);
+  for (int64_t first = 0; first < group_cin; first += GATHERED) {
+    int64_t channels = group_cin - first < GATHERED ? group_cin - first : GATHERED;
+    for (int64_t j = 0; j < columns; j++) {
+      const float *source = weights + (j * group_cin + first) * 9;
+      for (int64_t c = 0; c < channels; c++) {
+        for (int t = 0; t < 9; t++) taps[c][t][j] = *source++;
       }
     }
-    for (int p = 0; p < n * n; p++) {
-      memcpy(packed + (p * group_cin + c) * width, points[p], sizeof(float) * (size_t)width);
+    for (int64_t c = 0; c < channels; c++) {
+      for (int64_t j = 0; j < width; j += 4) {
+        weights_4 g[9], lines[6 * 3], line[6];  // lines[i * 3 + x]: point i of column x of the kernel
+        for (int t = 0; t < 9; t++) g[t] = __builtin_convertvector(*(const packed_4 *)(taps[c][t] + j), weights_4);
+        for (int x = 0; x < 3; x++) {
+          weight_line(m, g + x, 3, line);
+          for (int i = 0; i < n; i++) lines[i * 3 + x] = line[i];
+        }
+        for (int i = 0; i < n; i++) {
+          weight_line(m, lines + i * 3, 1, line);
+          for (int x = 0; x < n; x++) *(packed_4 *)(points[i * n + x] + j) = __builtin_convertvector(line[x], packed_4);
+        }
+      }
+      for (int p = 0; p < n * n; p++) {
+        memcpy(packed + (p * group_cin + first + c) * width, points[p], sizeof(float) * (size_t)width);
+      }
     }
   }
 }
