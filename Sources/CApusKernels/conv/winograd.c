@@ -6,6 +6,8 @@
 
 #include "conv_isa.h"
 
+#pragma STDC FP_CONTRACT OFF
+
 // Floats of transformed input and of products that a unit keeps in its caches.
 #define MOST_FLOATS (160 * 1024)
 // Tiles that share one reading of weights that don't fit the caches.

@@ -1,6 +1,8 @@
 // Which convolutions Winograd's algorithms compute.
 #include "conv_shape.h"
 
+#pragma STDC FP_CONTRACT OFF
+
 int32_t apusk_conv2d_f32_winograd_fits(const apusk_conv2d_f32_args *args) {
   return args->kh == 3 && args->kw == 3 && args->stride_h == 1 && args->stride_w == 1 && args->dilation_h == 1 &&
          args->dilation_w == 1 && !apusk_conv_is_depthwise(args->cin, args->groups);
