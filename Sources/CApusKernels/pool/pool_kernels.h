@@ -58,7 +58,7 @@ APUSK_INLINE void pool_channels(
 
 APUSK_INLINE void pool_pixel(const pool_window *window, float *output, int64_t channels, const int32_t function) {
   int64_t c = 0;
-  for (; c + 2 * APUSK_LANES <= channels; c += 2 * APUSK_LANES) {
+  for (; APUSK_ISA > 0 && c + 2 * APUSK_LANES <= channels; c += 2 * APUSK_LANES) {
     pool_channels(window, output, c, 2, APUSK_LANES, function);
   }
   for (; c < channels; c += APUSK_LANES) pool_channels(window, output, c, 1, channels - c, function);

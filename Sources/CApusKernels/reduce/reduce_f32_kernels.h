@@ -45,7 +45,7 @@ static __attribute__((noinline)) f32x16 sum_columns(const apusk_reduce_walk *wal
   for (int64_t run = 0; run < walk->runs; run++) {
     const float *element = p + apusk_reduce_run_offset(walk, run);
     int64_t i = 0;
-    if (columns == APUSK_LANES && number % APUSK_LANES == 0) {
+    if (APUSK_ISA > 0 && columns == APUSK_LANES && number % APUSK_LANES == 0) {
       i = walk->run / APUSK_LANES * APUSK_LANES;
       add_columns(lanes, element, i / APUSK_LANES, walk->run_stride);
       element += i * walk->run_stride;
