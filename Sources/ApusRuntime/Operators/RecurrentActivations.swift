@@ -41,12 +41,6 @@ struct RecurrentActivations {
     g = pair(1)
     h = pair(2)
   }
-
-  /// Whether the fast kernel of LSTM has all of them.
-  var areCommon: Bool {
-    for code in [f.0.code, f.1.code, g.0.code, g.1.code, h.0.code, h.1.code] where code > APUSK_RNN_SOFTSIGN { return false }
-    return true
-  }
 }
 
 extension RecurrentActivation {

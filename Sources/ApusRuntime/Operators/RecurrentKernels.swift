@@ -22,13 +22,14 @@ private struct RecurrentLayer {
     self.builder = builder
     self.kind = kind
     type = try builder.elementType(node.input(0))
-    gates = Int(apusk_recurrent_layer_gates(kind))
+    gates = Int(apusk_recurrent_gates(kind))
     extents = try builder.extents(node.input(0))
     let r = try builder.extents(node.input(2))
     (directions, hidden) = (r[0], r[2])
     layout = Int32(node.attributes.int("layout") ?? 0)
     let name = node.attributes.string("direction") ?? "forward"
-    direction = name == "forward" ? APUSK_LSTM_FORWARD : name == "reverse" ? APUSK_LSTM_REVERSE : APUSK_LSTM_BIDIRECTIONAL
+    direction =
+      name == "forward" ? APUSK_RECURRENT_FORWARD : name == "reverse" ? APUSK_RECURRENT_REVERSE : APUSK_RECURRENT_BIDIRECTIONAL
     activations = try RecurrentActivations(node, directions: directions, defaults: defaults)
   }
 
@@ -65,9 +66,17 @@ private struct RecurrentLayer {
     return projected
   }
 
-  /// The recurrence of any layer, in one portable version.
-  func emitRecurrence() throws(ApusError) {
-    var arguments = apusk_recurrent_layer_args()
+  /// R as the kernels read it: packed matrices `[hidden, hidden]` for each gate, or for float64 as it is.
+  private func recurrence() throws(ApusError) -> BufferID {
+    guard type == .float32 else { return try builder.input(node.input(2)) }
+    return try builder.packed(
+      RightOperand(
+        source: .value(node.input(2)), k: hidden, n: hidden, strideK: 1, strideN: hidden, count: directions * gates))
+  }
+
+  /// The layer: the projection, then the state's beginning, then the recurrence.
+  func emit() throws(ApusError) {
+    var arguments = apusk_recurrent_args()
     arguments.kind = kind
     arguments.element_type = type.rawValue
     arguments.steps = Int64(steps)
@@ -78,16 +87,17 @@ private struct RecurrentLayer {
     arguments.linear_before_reset = node.attributes.flag("linear_before_reset") ? 1 : 0
     arguments.clip = node.attributes.float("clip") ?? 0
     (arguments.f, arguments.g, arguments.h) = (activations.f, activations.g, activations.h)
-    apusk_recurrent_layer_set_layout(&arguments, layout)
-    var plan = apusk_plan()
-    try builder.check(apusk_recurrent_layer_plan(&arguments, &plan))
-    let base = arguments
-    let isLSTM = kind == APUSK_LAYER_LSTM
-    let (xw, r, bias) = (try projection(), try builder.input(node.input(2)), try operand(3))
+    apusk_recurrent_set_layout(&arguments, layout)
+    var plan = apusk_recurrent_plan_result()
+    try builder.check(apusk_recurrent_plan(builder.level, &arguments, Int32(builder.threads), &plan))
+    let isLSTM = kind == APUSK_LSTM
+    let (xw, r, bias) = (try projection(), try recurrence(), try operand(3))
     let (lengths, h) = (try operand(4), try operand(5))
     let (c, peephole) = isLSTM ? (try operand(6), try operand(7)) : (nil, nil)
     let (y, lastH, lastC) = (try result(0), try result(1), isLSTM ? try result(2) : nil)
-    try builder.emit(plan, [xw, r, bias, lengths, h, c, peephole, y, lastH, lastC]) { pointers in
+    let state = builder.temporary(byteCount: Int(plan.state_bytes))
+    let base = arguments
+    func bound(_ pointers: PointerTable) -> apusk_recurrent_args {
       var arguments = base
       arguments.xw = UnsafeRawPointer(pointers[xw])
       arguments.r = UnsafeRawPointer(pointers[r])
@@ -99,46 +109,12 @@ private struct RecurrentLayer {
       arguments.y = pointers.bytes(y)
       arguments.y_h = pointers.bytes(lastH)
       arguments.y_c = pointers.bytes(lastC)
+      arguments.state = pointers[state]
       return arguments
     }
-  }
-
-  /// The recurrence of a float32 LSTM with packed recurrent weights.
-  func emitFastLSTM() throws(ApusError) {
-    var arguments = apusk_lstm_f32_args()
-    arguments.steps = Int64(steps)
-    arguments.batch = Int64(batch)
-    arguments.hidden = Int64(hidden)
-    arguments.direction = direction
-    arguments.input_forget = node.attributes.flag("input_forget") ? 1 : 0
-    arguments.clip = node.attributes.float("clip") ?? 0
-    (arguments.f, arguments.g, arguments.h) = (activations.f, activations.g, activations.h)
-    apusk_lstm_f32_set_layout(&arguments, layout)
-    let kernels = apusk_recurrent_kernels_for(builder.level)
-    var plan = apusk_plan()
-    try builder.check(apusk_lstm_f32_plan(kernels, &arguments, Int32(builder.threads), &plan))
-    let xw = try projection()
-    let recurrence = try builder.packed(
-      RightOperand(
-        source: .value(node.input(2)), k: hidden, n: try hidden.checkedMultiplied(by: 4), strideK: 1, strideN: hidden,
-        count: directions))
-    let (bias, lengths, h, c, peephole) = (try operand(3), try operand(4), try operand(5), try operand(6), try operand(7))
-    let (y, lastH, lastC) = (try result(0), try result(1), try result(2))
-    let base = arguments
-    try builder.emit(plan, [xw, recurrence, bias, lengths, h, c, peephole, y, lastH, lastC]) { pointers in
-      var arguments = base
-      arguments.xw = UnsafePointer(pointers.floats(xw))
-      arguments.r = UnsafePointer(pointers.floats(recurrence))
-      arguments.bias = UnsafePointer(pointers.floats(bias))
-      arguments.peephole = UnsafePointer(pointers.floats(peephole))
-      arguments.sequence_lens = UnsafePointer(pointers.bytes(lengths)?.assumingMemoryBound(to: Int32.self))
-      arguments.initial_h = UnsafePointer(pointers.floats(h))
-      arguments.initial_c = UnsafePointer(pointers.floats(c))
-      arguments.y = pointers.floats(y)
-      arguments.y_h = pointers.floats(lastH)
-      arguments.y_c = pointers.floats(lastC)
-      return arguments
-    }
+    let touched = [xw, r, bias, lengths, h, c, peephole, y, lastH, lastC, state]
+    try builder.emit(plan.start, touched, arguments: bound)
+    try builder.emit(plan.run, touched, arguments: bound)
   }
 }
 
@@ -146,19 +122,14 @@ extension KernelBinding {
   private static let recurrentTypes = TypeSet(.float32, .float64, .int32)
 
   static let rnn = KernelBinding("RNN", native: recurrentTypes) { builder, node throws(ApusError) in
-    try RecurrentLayer(builder, node, APUSK_LAYER_RNN, [.tanh]).emitRecurrence()
+    try RecurrentLayer(builder, node, APUSK_RNN, [.tanh]).emit()
   }
 
   static let gru = KernelBinding("GRU", native: recurrentTypes) { builder, node throws(ApusError) in
-    try RecurrentLayer(builder, node, APUSK_LAYER_GRU, [.sigmoid, .tanh]).emitRecurrence()
+    try RecurrentLayer(builder, node, APUSK_GRU, [.sigmoid, .tanh]).emit()
   }
 
   static let lstm = KernelBinding("LSTM", native: recurrentTypes) { builder, node throws(ApusError) in
-    let layer = try RecurrentLayer(builder, node, APUSK_LAYER_LSTM, [.sigmoid, .tanh, .tanh])
-    if layer.type == .float32, layer.activations.areCommon {
-      try layer.emitFastLSTM()
-    } else {
-      try layer.emitRecurrence()
-    }
+    try RecurrentLayer(builder, node, APUSK_LSTM, [.sigmoid, .tanh, .tanh]).emit()
   }
 }

@@ -1,6 +1,6 @@
 // Template: unary functions of float32 arrays.
 #include "../math/activation.h"
-#include "activation_functions.h"
+#include "../math/activation_functions.h"
 
 #define UNARY_KERNEL(name, expression)                                                                \
   static int32_t name(const void *args_, int64_t begin, int64_t end, apusp_worker *worker) {          \

@@ -29,7 +29,6 @@
 #include "apusk_quantize.h"
 #include "apusk_random.h"
 #include "apusk_recurrent.h"
-#include "apusk_recurrent_layer.h"
 #include "apusk_reduce.h"
 #include "apusk_resample.h"
 #include "apusk_signal.h"

@@ -4,7 +4,7 @@
 #ifndef APUSK_ACTIVATION_FUNCTIONS_H
 #define APUSK_ACTIVATION_FUNCTIONS_H
 
-#include "../math/functions.h"
+#include "functions.h"
 
 // e^x - 1: below ln 2 / 2 the polynomial of exp16 without its last addition, which would cancel.
 APUSK_LONG_FUNCTION f32x16 expm1_16(f32x16 x) {

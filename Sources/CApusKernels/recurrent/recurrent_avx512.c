@@ -1,0 +1,8 @@
+#if defined(__x86_64__)
+#include "recurrent_level.h"
+#include "../math/isa_avx512.h"
+
+#include "recurrent_cells.h"
+
+#include "../math/isa_end.h"
+#endif
