@@ -94,8 +94,9 @@ func runProduct<Arguments>(
   if !whole { ranges.shuffle(using: &random) }
   var status: Int32 = 0
   withUnsafePointer(to: arguments) { pointer in
-    for (begin, end) in ranges where status == 0 {
-      status = plan.kernel(pointer, begin, end, &worker)
+    for phase in 0..<max(plan.phases, 1) {
+      worker.phase = phase
+      for (begin, end) in ranges where status == 0 { status = plan.kernel(pointer, begin, end, &worker) }
     }
   }
   #expect(scratch.guardsIntact, "a kernel wrote beside its scratch")

@@ -34,6 +34,9 @@ struct AttentionOperand {
     return result
   }
 
+  /// From item to item, head to head and row to row.
+  var strides: (Int64, Int64, Int64) { (Int64(batchStride), Int64(headStride), Int64(rowStride)) }
+
   var isDense: Bool { headStride == length &* size }
 }
 
@@ -51,6 +54,26 @@ struct AttentionMask {
   var window = 0
   var softcap: Float = 0
   var zeroEmptyRows = false
+
+  /// What a step that uses it reads.
+  var buffers: [BufferID?] { [mask, validKeys, causalOffsets] }
+
+  func arguments(_ pointers: PointerTable) -> apusk_attention_mask {
+    var result = apusk_attention_mask()
+    result.mask = UnsafeRawPointer(pointers.bytes(mask))
+    result.valid_keys = UnsafePointer(pointers.integers(validKeys))
+    result.offsets = UnsafePointer(pointers.integers(causalOffsets))
+    result.mask_keys = Int64(extents[3])
+    result.mask_key = 1
+    result.mask_query = extents[2] == 1 ? 0 : Int64(extents[3])
+    result.mask_head = extents[1] == 1 ? 0 : Int64(extents[2] * extents[3])
+    result.mask_batch = extents[0] == 1 ? 0 : Int64(extents[1] * extents[2] * extents[3])
+    result.mask_is_bool = isBool ? 1 : 0
+    result.is_causal = isCausal ? 1 : 0
+    result.causal_offset = Int64(causalOffset)
+    result.window = Int64(window)
+    return result
+  }
 }
 
 /// One attention: softmax(Q K^T * scale + mask) V.
@@ -115,6 +138,7 @@ struct AttentionProduct {
   func emit(
     _ mask: AttentionMask, output: AttentionOperand, stage: Int, stageOutput: BufferID?
   ) throws(ApusError) {
+    guard type != .float32 || stageOutput != nil else { return try emitFused(mask, output: output) }
     let (heads, queries, keys) = (q.heads, q.length, k.length)
     let count = try checkedElementCount([q.batch, heads, queries, keys])
     let bytes = try count.checkedMultiplied(by: type.byteWidth ?? 4)
@@ -133,6 +157,38 @@ struct AttentionProduct {
     try multiply(matrices(weights), v, turned: false, scale: 1, into: output)
   }
 
+  /// One step, in which no score leaves the cache.
+  private func emitFused(_ mask: AttentionMask, output: AttentionOperand) throws(ApusError) {
+    var arguments = apusk_attention_f32_args()
+    arguments.batch = Int64(q.batch)
+    arguments.heads = Int64(k.heads)
+    arguments.group = Int64(group)
+    arguments.queries = Int64(q.length)
+    arguments.keys = Int64(k.length)
+    arguments.size = Int64(q.size)
+    arguments.value_size = Int64(v.size)
+    (arguments.q_batch, arguments.q_head, arguments.q_row) = q.strides
+    (arguments.k_batch, arguments.k_head, arguments.k_row) = k.strides
+    (arguments.v_batch, arguments.v_head, arguments.v_row) = v.strides
+    (arguments.output_batch, arguments.output_head, arguments.output_row) = output.strides
+    arguments.scale = scale
+    arguments.softcap = mask.softcap
+    arguments.zero_empty_rows = mask.zeroEmptyRows || k.length == 0 ? 1 : 0
+    var plan = apusk_plan()
+    try builder.check(apusk_attention_f32_plan(builder.level, &arguments, &plan))
+    let base = arguments
+    let (query, key, value, result) = (q.buffer, k.buffer, v.buffer, output.buffer)
+    try builder.emit(plan, [query, key, value, result] + mask.buffers) { pointers in
+      var arguments = base
+      arguments.q = UnsafePointer(pointers.floats(query))
+      arguments.k = UnsafePointer(pointers.floats(key))
+      arguments.v = UnsafePointer(pointers.floats(value))
+      arguments.output = pointers.floats(result)
+      arguments.mask = mask.arguments(pointers)
+      return arguments
+    }
+  }
+
   private func emitWeights(
     _ mask: AttentionMask, _ scores: BufferID, _ weights: BufferID, stage: BufferID?, _ kind: Int
   ) throws(ApusError) {
@@ -142,31 +198,18 @@ struct AttentionProduct {
     arguments.heads = Int64(q.heads)
     arguments.queries = Int64(q.length)
     arguments.keys = Int64(k.length)
-    let extents = mask.extents
-    arguments.mask_keys = Int64(extents[3])
-    arguments.mask_key = 1
-    arguments.mask_query = extents[2] == 1 ? 0 : Int64(extents[3])
-    arguments.mask_head = extents[1] == 1 ? 0 : Int64(extents[2] * extents[3])
-    arguments.mask_batch = extents[0] == 1 ? 0 : Int64(extents[1] * extents[2] * extents[3])
-    arguments.mask_is_bool = mask.isBool ? 1 : 0
-    arguments.is_causal = mask.isCausal ? 1 : 0
-    arguments.causal_offset = Int64(mask.causalOffset)
-    arguments.window = Int64(mask.window)
     arguments.softcap = mask.softcap
     arguments.zero_empty_rows = mask.zeroEmptyRows ? 1 : 0
     arguments.stage_kind = Int32(kind)
     var plan = apusk_plan()
-    try builder.check(apusk_attention_weights_plan(builder.level, &arguments, &plan))
+    try builder.check(apusk_attention_weights_plan(&arguments, &plan))
     let base = arguments
-    let (bias, lengths, offsets) = (mask.mask, mask.validKeys, mask.causalOffsets)
-    try builder.emit(plan, [scores, weights, stage, bias, lengths, offsets]) { pointers in
+    try builder.emit(plan, [scores, weights, stage] + mask.buffers) { pointers in
       var arguments = base
       arguments.scores = UnsafeRawPointer(pointers[scores])
       arguments.weights = pointers[weights]
       arguments.stage = pointers.bytes(stage)
-      arguments.mask = UnsafeRawPointer(pointers.bytes(bias))
-      arguments.valid_keys = UnsafePointer(pointers.integers(lengths))
-      arguments.offsets = UnsafePointer(pointers.integers(offsets))
+      arguments.mask = mask.arguments(pointers)
       return arguments
     }
   }

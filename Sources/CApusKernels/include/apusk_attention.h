@@ -1,5 +1,5 @@
-// What attention needs beside matrix products: scores to weights, rotary position embedding, the recurrence of linear attention
-// and the causal convolution with a carried state.
+// Attention, and what goes with it: rotary position embedding, caches, the recurrence of linear attention and the causal
+// convolution with a carried state.
 #ifndef APUSK_ATTENTION_H
 #define APUSK_ATTENTION_H
 
@@ -10,42 +10,89 @@
 extern "C" {
 #endif
 
+// ---- which keys take part -------------------------------------------------------------------------------------------------
+
+// Strides of the mask count elements, 0 where it is broadcast. A key takes part in a query's row unless
+//   a bool mask is false there, or it is at mask_keys or beyond, or at valid_keys[batch] or beyond,
+//   or, where causal, beyond query + offset, or with a window before query + offset - window + 1
+// with offset = offsets[batch], or causal_offset where offsets is NULL.
+typedef struct apusk_attention_mask {
+  const void *mask;           // or NULL; of the scores' element type, added to them, or bool
+  const int64_t *valid_keys;  // [batch] or NULL
+  const int64_t *offsets;     // [batch] or NULL
+  int64_t mask_batch, mask_head, mask_query, mask_key;
+  int64_t mask_keys;
+  int64_t causal_offset;
+  int64_t window;             // 0: none
+  int32_t mask_is_bool;
+  int32_t is_causal;
+} apusk_attention_mask;
+
+// ---- attention ------------------------------------------------------------------------------------------------------------
+
+// softmax(scale * Q K^T, softcap, mask) V of float32, without the matrix of scores: a few rows of queries meet the keys block
+// by block, so that scores live in the first-level cache alone. The row of a query, with s and w of a key:
+//
+//   s = (scale * q) . k;  s = softcap > 0 ? softcap * tanh(s / softcap) : s;  s = s + mask, or -inf for a key without part
+//
+// The row's keys come in blocks of APUSK_ATTENTION_KEYS, counted from key 0. For each block with m the largest score so far,
+//
+//   w = exp(s - m)   sum = sum * exp(m before - m) + (w of the block)   output = output * exp(m before - m), then + w * v
+//
+// and at the end output = output * (1 / sum); a row without any key that takes part becomes NaN, or 0 with zero_empty_rows.
+// Sums run: products as chains of fma from the first element on; the w of a block in order of keys. Where a head of keys has at
+// most APUSK_ATTENTION_NARROW rows of queries instead: q . k and the w of a block in 16 lanes and the tree of apusk_reduce.h.
+// Blocks in which no key takes part for any of 32 neighbouring rows are not read.
+#define APUSK_ATTENTION_KEYS 128
+#define APUSK_ATTENTION_NARROW 4
+
+// Strides count elements from item to item, head to head and row to row; elements of a row are neighbours. Query head i
+// reads the keys and values of head i / group.
+typedef struct apusk_attention_f32_args {
+  const float *q;  // [batch, heads * group, queries, size]
+  const float *k;  // [batch, heads, keys, size]
+  const float *v;  // [batch, heads, keys, value_size]
+  float *output;   // [batch, heads * group, queries, value_size]
+  int64_t batch, heads, group, queries, keys, size, value_size;
+  int64_t q_batch, q_head, q_row, k_batch, k_head, k_row, v_batch, v_head, v_row, output_batch, output_head, output_row;
+  apusk_attention_mask mask;
+  float scale;
+  float softcap;   // 0: none
+  int32_t zero_empty_rows;
+  int32_t reserved;
+} apusk_attention_f32_args;
+
+// Returns 0, 100 for an unknown level, 301 for an overflow.
+int32_t apusk_attention_f32_plan(int32_t level, const apusk_attention_f32_args *args, apusk_plan *plan);
+
 // ---- scores to weights ----------------------------------------------------------------------------------------------------
 
 // Which stage of the scores is written to `stage`.
 #define APUSK_ATTENTION_STAGE_CAPPED 1  // after softcap
 #define APUSK_ATTENTION_STAGE_BIASED 2  // after softcap and mask
 
-// For scores [batch, heads, queries, keys] of float32 or float64, one row (a unit) at a time:
+// Where scores are an output, or not of float32. For scores [batch, heads, queries, keys] of float32 or float64, one row (a
+// unit) at a time:
 //
 //   s = softcap > 0 ? softcap * tanh(s / softcap) : s
-//   s = s + mask, or -inf where a bool mask is false; -inf from mask_keys on, from valid_keys[batch] on, where causal from key
-//       query + causal_offset + 1 on, and with a window before key query + causal_offset - window + 1
+//   s = s + mask, or -inf for a key without part
 //   weights = softmax of the row; a row without any key that takes part becomes NaN, or zeros with zero_empty_rows
 //
-// weights may be scores. Strides of the mask count elements, 0 where it is broadcast.
+// weights may be scores.
 typedef struct apusk_attention_weights_args {
   const void *scores;
   void *weights;
   void *stage;                // or NULL
-  const void *mask;           // or NULL
-  const int64_t *valid_keys;  // [batch] or NULL
-  const int64_t *offsets;     // [batch]: a causal_offset for each item, or NULL
   int64_t batch, heads, queries, keys;
-  int64_t mask_batch, mask_head, mask_query, mask_key;
-  int64_t mask_keys;
-  int64_t causal_offset;
-  int64_t window;             // 0: none
+  apusk_attention_mask mask;
   int32_t element_type;       // float32 or float64
-  int32_t mask_is_bool;       // else of element_type
   int32_t stage_kind;
-  int32_t is_causal;
   int32_t zero_empty_rows;
   float softcap;
 } apusk_attention_weights_args;
 
-// Returns 0, 100 for an unknown level, 502 for another element type.
-int32_t apusk_attention_weights_plan(int32_t level, const apusk_attention_weights_args *args, apusk_plan *plan);
+// Returns 0, 502 for another element type.
+int32_t apusk_attention_weights_plan(const apusk_attention_weights_args *args, apusk_plan *plan);
 
 // ---- rotary position embedding --------------------------------------------------------------------------------------------
 

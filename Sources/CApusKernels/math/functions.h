@@ -8,14 +8,11 @@
 
 #include "vectors.h"
 
-// e^x = 2^n * e^r with n = round(x / ln 2), r = x - n ln 2 in two parts, |r| <= ln 2 / 2. Beyond -104 all results round to 0,
-// beyond 89 to inf.
-APUSK_LONG_FUNCTION f32x16 exp16(f32x16 x) {
+// e^x = 2^n * e^r with n = round(x / ln 2), r = x - n ln 2 in two parts, |r| <= ln 2 / 2. `shifted` holds n in its low bits.
+APUSK_INLINE f32x16 exp_of_remainder16(f32x16 x, f32x16 *shifted) {
   const f32x16 round_to_integer = splat(0x1.8p23f);  // adding it leaves the integer in the low bits
-  x = x > 89.0f ? splat(89.0f) : x;
-  x = x < -104.0f ? splat(-104.0f) : x;
-  f32x16 shifted = fma16(x, splat(0x1.715476p+0f), round_to_integer);
-  f32x16 n = shifted - round_to_integer;
+  *shifted = fma16(x, splat(0x1.715476p+0f), round_to_integer);
+  f32x16 n = *shifted - round_to_integer;
   f32x16 r = fma16(n, splat(-0x1.62e4p-1f), x);
   r = fma16(n, splat(-0x1.7f7d1cp-20f), r);
   f32x16 q = splat(0x1.6ac74cp-10f);
@@ -23,13 +20,27 @@ APUSK_LONG_FUNCTION f32x16 exp16(f32x16 x) {
   q = fma16(q, r, splat(0x1.555858p-5f));
   q = fma16(q, r, splat(0x1.55548cp-3f));
   q = fma16(q, r, splat(0x1.fffffcp-2f));
-  f32x16 y = fma16(r * r, q, r) + 1.0f;
+  return fma16(r * r, q, r) + 1.0f;
+}
+
+// Beyond -104 all results round to 0, beyond 89 to inf.
+APUSK_LONG_FUNCTION f32x16 exp16(f32x16 x) {
+  x = x > 89.0f ? splat(89.0f) : x;
+  x = x < -104.0f ? splat(-104.0f) : x;
+  f32x16 shifted, y = exp_of_remainder16(x, &shifted);
   // 2^n in two factors, neither of which over- or underflows: only the last product rounds, and subnormal results round once.
-  i32x16 exponent = bits_of(shifted) - bits_of(round_to_integer);
+  i32x16 exponent = bits_of(shifted) - bits_of(splat(0x1.8p23f));
   i32x16 half = exponent >> 1;
   f32x16 first = float_of_bits((half + 127) << 23);
   f32x16 second = float_of_bits((exponent - half + 127) << 23);
   return y * first * second;
+}
+
+// The weights of softmax: e^x for x <= 0, as exp16 down to -87, and 0 below, where exp16 is less than 2^-125.
+APUSK_LONG_FUNCTION f32x16 exp_of_negative16(f32x16 x) {
+  f32x16 shifted, y = exp_of_remainder16(x, &shifted);
+  y *= float_of_bits((bits_of(shifted) + 127) << 23);
+  return x < -87.0f ? splat(0.0f) : y;
 }
 
 // log x = k ln 2 + log m with sqrt(1/2) <= m < sqrt 2; f = m - 1; log m = f - f^2 / 2 + f^3 R(f).

@@ -75,7 +75,7 @@ static int32_t plan_f32(const apusk_recurrent_level *level, apusk_recurrent_args
   plan->state_bytes = chains * apusk_recurrent_f32_chain_bytes(args);
   plan->start = (apusk_plan){.kernel = apusk_recurrent_f32_start, .units = chains, .grain = chains};
   plan->run = (apusk_plan){
-      .kernel = level->run, .units = chains * args->parts, .grain = 1,
+      .kernel = level->run, .units = args->steps == 0 ? 0 : chains * args->parts, .grain = 1,
       .scratch_bytes = apusk_gemm_block_scratch_floats(items) * (int64_t)sizeof(float)};
   if (args->parts > 1) {
     plan->run.phases = apusk_recurrent_f32_phases(args);

@@ -23,11 +23,13 @@ typedef struct chain {
 } chain;
 
 static chain chain_of(const apusk_recurrent_args *args, int64_t number) {
-  int64_t blocks = apusk_divide_up(args->batch, args->items_per_chain), first = number % blocks * args->items_per_chain;
+  int64_t blocks = apusk_divide_up(args->batch, args->items_per_chain);
+  int64_t first = number % blocks * args->items_per_chain;
   int64_t left = args->batch - first, state = padded(args->items_per_chain * args->hidden);
   float *floats = (float *)args->state + number * (4 + apusk_recurrent_gates(args->kind)) * state;
   return (chain){
-      .args = args, .h = {floats, floats + state}, .c = floats + 2 * state, .z = floats + 3 * state, .sums = floats + 4 * state, .direction = number / blocks, .first = first,
+      .args = args, .h = {floats, floats + state}, .c = floats + 2 * state, .z = floats + 3 * state,
+      .sums = floats + 4 * state, .direction = number / blocks, .first = first,
       .items = left < args->items_per_chain ? left : args->items_per_chain};
 }
 

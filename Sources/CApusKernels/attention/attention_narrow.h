@@ -1,0 +1,112 @@
+// Template: few rows of queries, each read row of keys and values once for all: what is bound by memory.
+
+static void score_row(const float *q, const float *k, int64_t k_row, int64_t count, int64_t size, float *scores) {
+  for (int64_t i = 0; i < count; i++) {
+    f32x16 lanes = splat(0.0f);
+    for (int64_t d = 0; d < size; d += APUSK_LANES) {
+      lanes = fma16(load16(q + d), load_lanes(k + i * k_row + d, size - d), lanes);
+    }
+    scores[i] = sum_of_lanes(lanes);
+  }
+}
+
+static void mask_row(const apusk_attention_rows *rows, int64_t row, int64_t key, int64_t count, float *scores) {
+  const apusk_attention_f32_args *args = rows->args;
+  const apusk_attention_mask *mask = &args->mask;
+  apusk_key_range range = rows->range[row];
+  for (int64_t i = 0; i < count; i++) {
+    int64_t at = rows->mask[row] + (key + i) * mask->mask_key;
+    float s = scores[i];
+    if (key + i < range.first || key + i >= range.end) {
+      s = -INFINITY;
+    } else if (mask->mask && mask->mask_is_bool) {
+      s = ((const uint8_t *)mask->mask)[at] ? s : -INFINITY;
+    } else if (mask->mask) {
+      s += ((const float *)mask->mask)[at];
+    }
+    scores[i] = s;
+  }
+}
+
+// Scores (filled up with -inf to whole vectors) to weights. Returns the sum of the block's.
+static float weigh_row(float *scores, int64_t count, float *largest, float *factor) {
+  f32x16 most = splat(*largest), lanes = splat(0.0f);
+  for (int64_t i = 0; i < count; i += APUSK_LANES) {
+    f32x16 s = load16(scores + i);
+    most = s > most ? s : most;
+  }
+  float before = *largest, top = most[0];
+  for (int lane = 1; lane < APUSK_LANES; lane++) top = most[lane] > top ? most[lane] : top;
+  *largest = top;
+  float base = top == -INFINITY ? 0.0f : top;
+  for (int64_t i = 0; i < count; i += APUSK_LANES) {
+    f32x16 w = exp_of_negative16(load16(scores + i) - base);
+    store16(scores + i, w);
+    lanes += w;
+  }
+  *factor = exp_of_negative16(splat(before - base))[0];
+  return sum_of_lanes(lanes);
+}
+
+// output = output * factor + weights . V, up to 64 columns at a time.
+static void add_values(const float *weights, const float *v, int64_t v_row, int64_t count, int64_t values, float factor,
+                       float *output) {
+  for (int64_t d = 0; d < values; d += 4 * APUSK_LANES) {
+    int64_t n = values - d, vectors = n < 4 * APUSK_LANES ? (n + APUSK_LANES - 1) / APUSK_LANES : 4;
+    f32x16 sums[4];
+    for (int64_t j = 0; j < vectors; j++) sums[j] = load16(output + d + j * APUSK_LANES) * factor;
+    if (n >= 4 * APUSK_LANES) {
+      for (int64_t i = 0; i < count; i++) {
+        f32x16 w = splat(weights[i]);
+        const float *row = v + i * v_row + d;
+#pragma clang loop unroll(full)
+        for (int j = 0; j < 4; j++) sums[j] = fma16(w, load16(row + j * APUSK_LANES), sums[j]);
+      }
+    } else {
+      for (int64_t j = 0; j < vectors; j++) {
+        f32x16 sum = sums[j];
+        const float *column = v + d + j * APUSK_LANES;
+        int64_t lanes = n - j * APUSK_LANES;
+        for (int64_t i = 0; i < count; i++) sum = fma16(splat(weights[i]), load_lanes(column + i * v_row, lanes), sum);
+        sums[j] = sum;
+      }
+    }
+    for (int64_t j = 0; j < vectors; j++) store16(output + d + j * APUSK_LANES, sums[j]);
+  }
+}
+
+static void narrow(const apusk_attention_rows *rows, float *scratch) {
+  const apusk_attention_f32_args *args = rows->args;
+  int64_t size = (args->size + 15) & ~(int64_t)15, values = (args->value_size + 15) & ~(int64_t)15;
+  float *queries = scratch, *outputs = queries + APUSK_ATTENTION_NARROW * size;
+  float *scores = outputs + APUSK_ATTENTION_NARROW * values;
+  float largest[APUSK_ATTENTION_NARROW], sum[APUSK_ATTENTION_NARROW];
+  memset(scratch, 0, sizeof(float) * (size_t)(APUSK_ATTENTION_NARROW * (size + values)));
+  for (int64_t row = 0; row < rows->count; row++) {
+    for (int64_t d = 0; d < args->size; d++) queries[row * size + d] = args->scale * rows->q[row][d];
+    largest[row] = -INFINITY;
+    sum[row] = 0.0f;
+  }
+  apusk_key_range all = rows->all;
+  for (int64_t key = all.first / APUSK_ATTENTION_KEYS * APUSK_ATTENTION_KEYS; key < all.end; key += APUSK_ATTENTION_KEYS) {
+    int64_t count = all.end - key < APUSK_ATTENTION_KEYS ? all.end - key : APUSK_ATTENTION_KEYS;
+    for (int64_t row = 0; row < rows->count; row++) {
+      score_row(queries + row * size, rows->k + key * args->k_row, args->k_row, count, args->size, scores);
+      for (int64_t i = count; i % APUSK_LANES != 0; i++) scores[i] = -INFINITY;
+      if (args->softcap > 0.0f) {
+        for (int64_t i = 0; i < count; i += APUSK_LANES) {
+          store16(scores + i, args->softcap * tanh16(load16(scores + i) / args->softcap));
+        }
+      }
+      mask_row(rows, row, key, count, scores);
+      for (int64_t i = count; i % APUSK_LANES != 0; i++) scores[i] = -INFINITY;  // softcap made numbers of them
+      float factor, block = weigh_row(scores, count, &largest[row], &factor);
+      sum[row] = sum[row] * factor + block;
+      add_values(scores, rows->v + key * args->v_row, args->v_row, count, args->value_size, factor, outputs + row * values);
+    }
+  }
+  for (int64_t row = 0; row < rows->count; row++) {
+    float factor = sum[row] == 0.0f && args->zero_empty_rows ? 0.0f : 1.0f / sum[row];
+    for (int64_t d = 0; d < args->value_size; d++) rows->output[row][d] = outputs[row * values + d] * factor;
+  }
+}
