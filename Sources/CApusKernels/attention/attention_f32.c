@@ -1,4 +1,6 @@
 // Attention as a step: its units, and which rows and keys each has.
+#include <stddef.h>
+
 #include "attention_level.h"
 
 static const apusk_attention_level *level_for(int32_t level) {
@@ -12,6 +14,8 @@ static const apusk_attention_level *level_for(int32_t level) {
   }
 }
 
+static int64_t divide_up(int64_t a, int64_t b) { return a / b + (a % b != 0); }
+
 static int64_t rows_of(const apusk_attention_f32_args *args) { return args->group * args->queries; }
 
 int32_t apusk_attention_f32_plan(int32_t level, const apusk_attention_f32_args *args, apusk_plan *plan) {
@@ -19,19 +23,18 @@ int32_t apusk_attention_f32_plan(int32_t level, const apusk_attention_f32_args *
   *plan = (apusk_plan){.grain = 1};
   if (!kernels) return 100;
   plan->kernel = kernels->kernel;
-  int64_t rows = rows_of(args), blocks = apusk_divide_up(rows, APUSK_ATTENTION_ROWS);
+  int64_t rows = rows_of(args), blocks = divide_up(rows, APUSK_ATTENTION_ROWS);
   if (__builtin_mul_overflow(args->batch * args->heads, args->value_size == 0 ? 0 : blocks, &plan->units)) return 301;
-  // Queries, keys where they are copied, outputs; scores; largest and sum.
-  int64_t lanes = rows < APUSK_ATTENTION_ROWS ? rows : APUSK_ATTENTION_ROWS, floats, keys;
+  // Queries, outputs; scores; largest, sum and factor.
+  int64_t lanes = rows < APUSK_ATTENTION_ROWS ? rows : APUSK_ATTENTION_ROWS;
   lanes = (lanes + 15) & ~(int64_t)15;
-  if (__builtin_mul_overflow(args->size + args->value_size + APUSK_ATTENTION_KEYS + 2, lanes, &floats) ||
-      __builtin_mul_overflow(args->size + 2 * APUSK_ATTENTION_KEY_PADDING, (int64_t)APUSK_ATTENTION_KEYS, &keys) ||
-      __builtin_mul_overflow(floats + keys, (int64_t)sizeof(float), &plan->scratch_bytes)) {
+  if (__builtin_mul_overflow(args->size + args->value_size + APUSK_ATTENTION_KEYS + 3, lanes * (int64_t)sizeof(float),
+                             &plan->scratch_bytes)) {
     return 301;
   }
   // Exponentials are worth about 16 products each.
   double products = (double)lanes * (double)args->keys * (double)(args->size + args->value_size + 16);
-  plan->grain = apusk_gemm_grain(products, kernels->gemm->multiplies_per_us / 2);
+  plan->grain = 1 + (int64_t)(10.0 * (double)kernels->multiplies_per_us / (products + 1.0));
   return 0;
 }
 
@@ -58,7 +61,7 @@ static apusk_attention_rows rows_from(const apusk_attention_f32_args *args, int6
 
 int32_t apusk_attention_f32_run(const apusk_attention_level *level, const apusk_attention_f32_args *args, int64_t begin,
                                 int64_t end, apusp_worker *worker) {
-  int64_t blocks = apusk_divide_up(rows_of(args), APUSK_ATTENTION_ROWS);
+  int64_t blocks = divide_up(rows_of(args), APUSK_ATTENTION_ROWS);
   for (int64_t unit = begin; unit < end; unit++) {
     int64_t matrix = unit / blocks;
     apusk_attention_rows rows =

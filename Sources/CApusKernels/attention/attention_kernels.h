@@ -10,4 +10,4 @@ static int32_t kernel(const void *args, int64_t begin, int64_t end, apusp_worker
 }
 
 const apusk_attention_level APUSK_ISA_NAME(apusk_attention) = {
-    .gemm = &APUSK_ISA_NAME(apusk_gemm_isa), .wide = wide, .narrow = narrow, .kernel = kernel};
+    .multiplies_per_us = APUSK_ISA == 2 ? 40000 : APUSK_ISA == 1 ? 20000 : 250, .wide = wide, .narrow = narrow, .kernel = kernel};

@@ -2,13 +2,10 @@
 #ifndef APUSK_ATTENTION_LEVEL_H
 #define APUSK_ATTENTION_LEVEL_H
 
-#include "../gemm/gemm_block.h"
 #include "attention_mask.h"
 
 // Rows that one unit of work holds; on every level the same, because it decides which blocks of keys are read.
 #define APUSK_ATTENTION_ROWS 32
-// Floats between the rows of a copied block of keys beyond their size: an odd number of cache lines.
-#define APUSK_ATTENTION_KEY_PADDING 16
 
 // A head of keys and values with neighbouring rows of the queries that read it. Row i is query (first + i) % queries of
 // query head (first + i) / queries of the group.
@@ -25,8 +22,8 @@ typedef struct apusk_attention_rows {
 } apusk_attention_rows;
 
 typedef struct apusk_attention_level {
-  const apusk_gemm_isa *gemm;
-  // All of `rows` in lanes; scratch as apusk_attention_wide_scratch says.
+  int64_t multiplies_per_us;  // rough speed of one thread, for the grain
+  // All of `rows` in lanes.
   void (*wide)(const apusk_attention_rows *rows, float *scratch);
   // Row after row; at most APUSK_ATTENTION_NARROW.
   void (*narrow)(const apusk_attention_rows *rows, float *scratch);

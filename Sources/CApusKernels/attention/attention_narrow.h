@@ -48,30 +48,26 @@ static float weigh_row(float *scores, int64_t count, float *largest, float *fact
   return sum_of_lanes(lanes);
 }
 
-// output = output * factor + weights . V, up to 64 columns at a time.
+// output = output * factor + weights . V, 64 columns at a time, then 16.
 static void add_values(const float *weights, const float *v, int64_t v_row, int64_t count, int64_t values, float factor,
                        float *output) {
-  for (int64_t d = 0; d < values; d += 4 * APUSK_LANES) {
-    int64_t n = values - d, vectors = n < 4 * APUSK_LANES ? (n + APUSK_LANES - 1) / APUSK_LANES : 4;
-    f32x16 sums[4];
-    for (int64_t j = 0; j < vectors; j++) sums[j] = load16(output + d + j * APUSK_LANES) * factor;
-    if (n >= 4 * APUSK_LANES) {
-      for (int64_t i = 0; i < count; i++) {
-        f32x16 w = splat(weights[i]);
-        const float *row = v + i * v_row + d;
+  int64_t d = 0;
+  for (; d + 4 * APUSK_LANES <= values; d += 4 * APUSK_LANES) {
+    f32x16 sums[4] = {splat(0.0f), splat(0.0f), splat(0.0f), splat(0.0f)};
+    for (int64_t i = 0; i < count; i++) {
 #pragma clang loop unroll(full)
-        for (int j = 0; j < 4; j++) sums[j] = fma16(w, load16(row + j * APUSK_LANES), sums[j]);
-      }
-    } else {
-      for (int64_t j = 0; j < vectors; j++) {
-        f32x16 sum = sums[j];
-        const float *column = v + d + j * APUSK_LANES;
-        int64_t lanes = n - j * APUSK_LANES;
-        for (int64_t i = 0; i < count; i++) sum = fma16(splat(weights[i]), load_lanes(column + i * v_row, lanes), sum);
-        sums[j] = sum;
-      }
+      for (int j = 0; j < 4; j++) sums[j] = fma16(splat(weights[i]), load16(v + i * v_row + d + j * APUSK_LANES), sums[j]);
     }
-    for (int64_t j = 0; j < vectors; j++) store16(output + d + j * APUSK_LANES, sums[j]);
+#pragma clang loop unroll(full)
+    for (int j = 0; j < 4; j++) {
+      float *at = output + d + j * APUSK_LANES;
+      store16(at, load16(at) * factor + sums[j]);
+    }
+  }
+  for (; d < values; d += APUSK_LANES) {
+    f32x16 sum = splat(0.0f);
+    for (int64_t i = 0; i < count; i++) sum = fma16(splat(weights[i]), load_lanes(v + i * v_row + d, values - d), sum);
+    store16(output + d, load16(output + d) * factor + sum);
   }
 }
 

@@ -1,6 +1,15 @@
-// Template: rows of queries side by side in lanes. Scores and outputs are transposed: keys and values are read where they lie
-// as the left operands of the micro-kernels, scores [keys, lanes] are the packed right operand of the second product, and all
-// of softmax goes down the lanes.
+// Template: rows of queries side by side in lanes. Scores and outputs are transposed: keys and values are read where they lie,
+// element by element for all lanes, scores [keys, lanes] are the right operand of the second product as they are, and all of
+// softmax goes down the lanes.
+
+// Sums that a tile holds, rows by vectors: as many as registers allow and as the latency of fma needs.
+#if APUSK_ISA == 2
+#define TILE_ROWS 8
+#define LANE_WIDTH 32
+#else
+#define TILE_ROWS (APUSK_ISA == 1 ? 4 : 1)
+#define LANE_WIDTH 16
+#endif
 
 // The lanes of one panel: rows first ..< first + count, `width` of them (16 or 32) in memory.
 typedef struct lane_panel {
@@ -11,48 +20,126 @@ typedef struct lane_panel {
   float *output;   // [value_size, width]
   float *largest;  // [width]
   float *sum;      // [width]
-  float *keys;     // a copy of a block of keys, where they lie badly
+  float *factor;   // [width]: what the output so far is worth beside the next block
 } lane_panel;
 
-// Rows of A against the panel's right operand `b`.
-APUSK_INLINE void multiply(const apusk_gemm_isa *gemm, apusk_tile tile, int64_t rows, float *c, int64_t width) {
-  int64_t tiles = apusk_divide_up(rows, gemm->kernels.mr);
-  tile.runs_y = 1;
-  tile.c = c;
-  tile.c_row = width;
-  tile.width = (int32_t)width;
-  for (int64_t i = 0; i < tiles; i++) {
-    tile.rows = (int32_t)apusk_tile_rows(rows, tiles, i);
-    gemm->tile(&tile);
-    tile.a += tile.rows * tile.a_row;
-    tile.c += tile.rows * width;
+// rows x lanes sums over `depth` elements, each a chain of fmas from +0. Element p of row i is a[i * a_row + p * a_k]; row p of
+// the right operand is b[p * width]. Written to c, or added to factor * c where there is a factor for each lane.
+APUSK_INLINE void tile(const int rows, const int vectors, const float *a, int64_t a_row, int64_t a_k, int64_t depth,
+                       const float *b, int64_t width, const float *factor, float *c) {
+  f32x16 sums[TILE_ROWS][2];
+#pragma clang loop unroll(full)
+  for (int i = 0; i < rows; i++) sums[i][0] = sums[i][1] = splat(0.0f);
+  for (int64_t p = 0; p < depth; p++) {
+#pragma clang loop unroll(full)
+    for (int i = 0; i < rows; i++) {
+      f32x16 value = splat(a[i * a_row]);
+      sums[i][0] = fma16(value, load16(b), sums[i][0]);
+      if (vectors == 2) sums[i][1] = fma16(value, load16(b + APUSK_LANES), sums[i][1]);
+    }
+    a += a_k;
+    b += width;
   }
+#pragma clang loop unroll(full)
+  for (int i = 0; i < rows; i++) {
+#pragma clang loop unroll(full)
+    for (int j = 0; j < vectors; j++) {
+      float *at = c + i * width + j * APUSK_LANES;
+      f32x16 before = factor ? load16(at) * load16(factor + j * APUSK_LANES) : splat(0.0f);
+      store16(at, factor ? before + sums[i][j] : sums[i][j]);
+    }
+  }
+}
+
+// All `rows` rows of the left operand.
+static void multiply(const float *a, int64_t a_row, int64_t a_k, int64_t rows, int64_t depth, const float *b, int64_t width,
+                     const float *factor, float *c) {
+  int64_t i = 0;
+#if LANE_WIDTH == 32
+  if (width == LANE_WIDTH) {
+    for (; i + TILE_ROWS <= rows; i += TILE_ROWS) {
+      tile(TILE_ROWS, 2, a + i * a_row, a_row, a_k, depth, b, width, factor, c + i * width);
+    }
+    for (; i < rows; i++) tile(1, 2, a + i * a_row, a_row, a_k, depth, b, width, factor, c + i * width);
+    return;
+  }
+#endif
+  for (; i + TILE_ROWS <= rows; i += TILE_ROWS) {
+    tile(TILE_ROWS, 1, a + i * a_row, a_row, a_k, depth, b, width, factor, c + i * width);
+  }
+  for (; i < rows; i++) tile(1, 1, a + i * a_row, a_row, a_k, depth, b, width, factor, c + i * width);
+}
+
+// The 16 x 16 matrix of rows m, transposed.
+static __attribute__((noinline)) void transpose(f32x16 m[APUSK_LANES]) {
+#if APUSK_ISA == 0
+  float *values = (float *)m;
+  for (int i = 1; i < APUSK_LANES; i++) {
+    for (int j = 0; j < i; j++) {
+      float value = values[i * APUSK_LANES + j];
+      values[i * APUSK_LANES + j] = values[j * APUSK_LANES + i];
+      values[j * APUSK_LANES + i] = value;
+    }
+  }
+#else
+// Blocks of `size` columns of rows `size` apart change places across the diagonal.
+#define SHUFFLED(...) __builtin_shufflevector(upper, lower, __VA_ARGS__)
+#define EXCHANGE(size, new_upper, new_lower)                                     \
+  _Pragma("clang loop unroll(full)") for (int i = 0; i < APUSK_LANES; i++) {     \
+    if ((i & size) == 0) {                                                       \
+      f32x16 upper = m[i], lower = m[i + size];                                  \
+      m[i] = new_upper;                                                          \
+      m[i + size] = new_lower;                                                   \
+    }                                                                            \
+  }
+  EXCHANGE(8, SHUFFLED(0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23),
+           SHUFFLED(8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31))
+  EXCHANGE(4, SHUFFLED(0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27),
+           SHUFFLED(4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31))
+  EXCHANGE(2, SHUFFLED(0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29),
+           SHUFFLED(2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31))
+  EXCHANGE(1, SHUFFLED(0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30),
+           SHUFFLED(1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31))
+#undef SHUFFLED
+#undef EXCHANGE
+#endif
 }
 
 static void begin_panel(const lane_panel *panel) {
   const apusk_attention_f32_args *args = panel->rows->args;
-  int64_t width = panel->width;
-  for (int64_t lane = 0; lane < width; lane++) {
-    const float *q = lane < panel->count ? panel->rows->q[panel->first + lane] : NULL;
-    for (int64_t d = 0; d < args->size; d++) panel->queries[d * width + lane] = q ? args->scale * q[d] : 0.0f;
-    panel->largest[lane] = -INFINITY;
-    panel->sum[lane] = 0.0f;
+  int64_t width = panel->width, size = args->size;
+  f32x16 m[APUSK_LANES];
+  for (int64_t lane = 0; lane < width; lane += APUSK_LANES) {
+    int64_t rows = panel->count - lane;
+    for (int64_t d = 0; d < size; d += APUSK_LANES) {
+      for (int64_t i = 0; i < APUSK_LANES; i++) {
+        m[i] = i < rows ? args->scale * load_lanes(panel->rows->q[panel->first + lane + i] + d, size - d) : splat(0.0f);
+      }
+      transpose(m);
+      for (int64_t i = 0; i < APUSK_LANES && d + i < size; i++) store16(panel->queries + (d + i) * width + lane, m[i]);
+    }
+    store16(panel->largest + lane, splat(-INFINITY));
+    store16(panel->sum + lane, splat(0.0f));
   }
-  memset(panel->output, 0, sizeof(float) * (size_t)(args->value_size * width));
 }
 
-static void score_keys(const lane_panel *panel, int64_t key, int64_t count) {
+static void end_panel(const lane_panel *panel) {
   const apusk_attention_f32_args *args = panel->rows->args;
-  const float *k = panel->rows->k + key * args->k_row;
-  int64_t row = args->k_row;
-  if (row % 256 == 0) {  // rows of one micro-kernel would fall into one set of the cache
-    int64_t padded = ((args->size + 15) & ~(int64_t)15) + APUSK_ATTENTION_KEY_PADDING;
-    for (int64_t i = 0; i < count; i++) memcpy(panel->keys + i * padded, k + i * row, sizeof(float) * (size_t)args->size);
-    k = panel->keys;
-    row = padded;
+  int64_t width = panel->width, size = args->value_size;
+  f32x16 m[APUSK_LANES];
+  for (int64_t lane = 0; lane < panel->count; lane += APUSK_LANES) {
+    f32x16 sum = load16(panel->sum + lane), factor = 1.0f / sum;
+    if (args->zero_empty_rows) factor = sum == 0.0f ? splat(0.0f) : factor;
+    for (int64_t d = 0; d < size; d += APUSK_LANES) {
+      for (int64_t i = 0; i < APUSK_LANES; i++) {
+        m[i] = d + i < size ? load16(panel->output + (d + i) * width + lane) * factor : splat(0.0f);
+      }
+      transpose(m);
+      for (int64_t i = 0; i < APUSK_LANES && lane + i < panel->count; i++) {
+        store_lanes(panel->rows->output[panel->first + lane + i] + d, m[i], size - d);
+      }
+    }
   }
-  apusk_tile tile = {.a = k, .a_row = row, .runs_x = 1, .run = args->size, .b = panel->queries};
-  multiply(&APUSK_ISA_NAME(apusk_gemm_isa), tile, count, panel->scores, panel->width);
 }
 
 static void cap_scores(const lane_panel *panel, int64_t count) {
@@ -103,9 +190,9 @@ static void shut_out(const lane_panel *panel, int64_t key, int64_t count) {
   }
 }
 
-// Scores to weights; what came before is scaled to the new largest score.
+// Scores to weights, and the factor that scales what came before to the new largest score.
 static void weigh(const lane_panel *panel, int64_t count) {
-  int64_t width = panel->width, values = panel->rows->args->value_size;
+  int64_t width = panel->width;
   for (int64_t lane = 0; lane < width; lane += APUSK_LANES) {
     float *scores = panel->scores + lane;
     f32x16 before = load16(panel->largest + lane), largest = before;
@@ -122,35 +209,26 @@ static void weigh(const lane_panel *panel, int64_t count) {
     f32x16 factor = exp_of_negative16(before - base);
     store16(panel->largest + lane, largest);
     store16(panel->sum + lane, load16(panel->sum + lane) * factor + block);
-    for (int64_t d = 0; d < values; d++) {
-      store16(panel->output + d * width + lane, load16(panel->output + d * width + lane) * factor);
-    }
-  }
-}
-
-static void end_panel(const lane_panel *panel) {
-  const apusk_attention_f32_args *args = panel->rows->args;
-  for (int64_t lane = 0; lane < panel->count; lane++) {
-    float sum = panel->sum[lane], factor = sum == 0.0f && args->zero_empty_rows ? 0.0f : 1.0f / sum;
-    float *output = panel->rows->output[panel->first + lane];
-    for (int64_t d = 0; d < args->value_size; d++) output[d] = panel->output[d * panel->width + lane] * factor;
+    store16(panel->factor + lane, factor);
   }
 }
 
 static void run_panel(const lane_panel *panel) {
   const apusk_attention_f32_args *args = panel->rows->args;
   apusk_key_range all = panel->rows->all;
+  int64_t first = all.first / APUSK_ATTENTION_KEYS * APUSK_ATTENTION_KEYS;
   begin_panel(panel);
-  for (int64_t key = all.first / APUSK_ATTENTION_KEYS * APUSK_ATTENTION_KEYS; key < all.end; key += APUSK_ATTENTION_KEYS) {
+  if (first >= all.end) memset(panel->output, 0, sizeof(float) * (size_t)(args->value_size * panel->width));
+  for (int64_t key = first; key < all.end; key += APUSK_ATTENTION_KEYS) {
     int64_t count = all.end - key < APUSK_ATTENTION_KEYS ? all.end - key : APUSK_ATTENTION_KEYS;
-    score_keys(panel, key, count);
+    multiply(panel->rows->k + key * args->k_row, args->k_row, 1, count, args->size, panel->queries, panel->width, NULL,
+             panel->scores);
     if (args->softcap > 0.0f) cap_scores(panel, count);
     if (args->mask.mask) mask_scores(panel, key, count);
     shut_out(panel, key, count);
     weigh(panel, count);
-    apusk_tile tile = {.a = panel->rows->v + key * args->v_row, .a_row = 1, .a_x = args->v_row, .runs_x = count, .run = 1,
-                       .b = panel->scores, .resume = true};
-    multiply(&APUSK_ISA_NAME(apusk_gemm_isa), tile, args->value_size, panel->output, panel->width);
+    multiply(panel->rows->v + key * args->v_row, 1, args->v_row, args->value_size, count, panel->scores, panel->width,
+             key == first ? NULL : panel->factor, panel->output);
   }
   end_panel(panel);
 }
@@ -158,14 +236,14 @@ static void run_panel(const lane_panel *panel) {
 static void wide(const apusk_attention_rows *rows, float *scratch) {
   const apusk_attention_f32_args *args = rows->args;
   for (int64_t first = 0; first < rows->count;) {
-    int64_t left = rows->count - first, width = left > 16 ? APUSK_ISA_NAME(apusk_gemm_isa).kernels.nr : 16;
+    int64_t left = rows->count - first, width = left > 16 ? LANE_WIDTH : 16;
     lane_panel panel = {.rows = rows, .first = first, .width = width, .count = left < width ? left : width};
     panel.queries = scratch;
     panel.scores = panel.queries + args->size * panel.width;
     panel.output = panel.scores + APUSK_ATTENTION_KEYS * panel.width;
     panel.largest = panel.output + args->value_size * panel.width;
     panel.sum = panel.largest + panel.width;
-    panel.keys = panel.sum + panel.width;
+    panel.factor = panel.sum + panel.width;
     run_panel(&panel);
     first += panel.count;
   }

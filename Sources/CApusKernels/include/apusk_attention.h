@@ -37,11 +37,11 @@ typedef struct apusk_attention_mask {
 //
 // The row's keys come in blocks of APUSK_ATTENTION_KEYS, counted from key 0. For each block with m the largest score so far,
 //
-//   w = exp(s - m)   sum = sum * exp(m before - m) + (w of the block)   output = output * exp(m before - m), then + w * v
+//   w = exp(s - m)   sum = sum * exp(m before - m) + (w of the block)   output = output * exp(m before - m) + w . v
 //
 // and at the end output = output * (1 / sum); a row without any key that takes part becomes NaN, or 0 with zero_empty_rows.
-// Sums run: products as chains of fma from the first element on; the w of a block in order of keys. Where a head of keys has at
-// most APUSK_ATTENTION_NARROW rows of queries instead: q . k and the w of a block in 16 lanes and the tree of apusk_reduce.h.
+// Sums run from +0: products as chains of fma, the w of a block in order of keys. Where a head of keys has at most
+// APUSK_ATTENTION_NARROW rows of queries instead, q . k and the w of a block run in 16 lanes and the tree of apusk_reduce.h.
 // Blocks in which no key takes part for any of 32 neighbouring rows are not read.
 #define APUSK_ATTENTION_KEYS 128
 #define APUSK_ATTENTION_NARROW 4

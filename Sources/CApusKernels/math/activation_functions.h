@@ -6,8 +6,18 @@
 
 #include "functions.h"
 
+#if APUSK_ISA == 0
+#define expm1_16 apusk_expm1_16
+#define softplus16 apusk_softplus16
+#define mish16 apusk_mish16
+#define erf16 apusk_erf16
+f32x16 expm1_16(f32x16 x), softplus16(f32x16 x), mish16(f32x16 x), erf16(f32x16 x);
+#endif
+
+#if APUSK_HAS_MATH_BODIES
+
 // e^x - 1: below ln 2 / 2 the polynomial of exp16 without its last addition, which would cancel.
-APUSK_LONG_FUNCTION f32x16 expm1_16(f32x16 x) {
+APUSK_MATH_FUNCTION f32x16 expm1_16(f32x16 x) {
   f32x16 q = splat(0x1.6ac74cp-10f);
   q = fma16(q, x, splat(0x1.123dep-7f));
   q = fma16(q, x, splat(0x1.555858p-5f));
@@ -17,21 +27,21 @@ APUSK_LONG_FUNCTION f32x16 expm1_16(f32x16 x) {
 }
 
 // log(1 + e^x) = max(x, 0) + log(1 + e), e = e^-|x|; the second term puts back what 1 + e rounds away.
-APUSK_LONG_FUNCTION f32x16 softplus16(f32x16 x) {
+APUSK_MATH_FUNCTION f32x16 softplus16(f32x16 x) {
   f32x16 e = exp16(-abs16(x));
   f32x16 u = 1.0f + e;
   return (x < 0.0f ? splat(0.0f) : x) + (log16(u) + (e - (u - 1.0f)) / u);
 }
 
 // tanh(log(1 + e^x)) = n / (n + 2) with n = e (e + 2), e = e^x: 1 long before e overflows.
-APUSK_LONG_FUNCTION f32x16 mish16(f32x16 x) {
+APUSK_MATH_FUNCTION f32x16 mish16(f32x16 x) {
   f32x16 e = exp16(x > 20.0f ? splat(20.0f) : x);
   f32x16 n = e * (e + 2.0f);
   return x * (n / (n + 2.0f));
 }
 
 // x + x P(x^2) below 1; beyond it 1 - e^-Q(|x|), which is 1 from 4 on. Polynomials: as in functions.h.
-APUSK_LONG_FUNCTION f32x16 erf16(f32x16 x) {
+APUSK_MATH_FUNCTION f32x16 erf16(f32x16 x) {
   f32x16 magnitude = abs16(x);
   f32x16 square = x * x;
   f32x16 p = splat(0x1.496a32p-14f);
@@ -54,6 +64,8 @@ APUSK_LONG_FUNCTION f32x16 erf16(f32x16 x) {
   large = float_of_bits(bits_of(large) | (bits_of(x) & INT32_MIN));
   return magnitude < 1.0f ? small : large;
 }
+
+#endif
 
 APUSK_INLINE f32x16 gelu_tanh16(f32x16 x) {
   f32x16 inner = 0x1.988454p-1f * (x + 0.044715f * x * x * x);

@@ -8,6 +8,17 @@
 
 #include "vectors.h"
 
+#if APUSK_ISA == 0
+#define exp16 apusk_exp16
+#define exp_of_negative16 apusk_exp_of_negative16
+#define log16 apusk_log16
+#define tanh16 apusk_tanh16
+#define sigmoid16 apusk_sigmoid16
+f32x16 exp16(f32x16 x), exp_of_negative16(f32x16 x), log16(f32x16 x), tanh16(f32x16 x), sigmoid16(f32x16 x);
+#endif
+
+#if APUSK_HAS_MATH_BODIES
+
 // e^x = 2^n * e^r with n = round(x / ln 2), r = x - n ln 2 in two parts, |r| <= ln 2 / 2. `shifted` holds n in its low bits.
 APUSK_INLINE f32x16 exp_of_remainder16(f32x16 x, f32x16 *shifted) {
   const f32x16 round_to_integer = splat(0x1.8p23f);  // adding it leaves the integer in the low bits
@@ -24,7 +35,7 @@ APUSK_INLINE f32x16 exp_of_remainder16(f32x16 x, f32x16 *shifted) {
 }
 
 // Beyond -104 all results round to 0, beyond 89 to inf.
-APUSK_LONG_FUNCTION f32x16 exp16(f32x16 x) {
+APUSK_MATH_FUNCTION f32x16 exp16(f32x16 x) {
   x = x > 89.0f ? splat(89.0f) : x;
   x = x < -104.0f ? splat(-104.0f) : x;
   f32x16 shifted, y = exp_of_remainder16(x, &shifted);
@@ -37,14 +48,14 @@ APUSK_LONG_FUNCTION f32x16 exp16(f32x16 x) {
 }
 
 // The weights of softmax: e^x for x <= 0, as exp16 down to -87, and 0 below, where exp16 is less than 2^-125.
-APUSK_LONG_FUNCTION f32x16 exp_of_negative16(f32x16 x) {
+APUSK_MATH_FUNCTION f32x16 exp_of_negative16(f32x16 x) {
   f32x16 shifted, y = exp_of_remainder16(x, &shifted);
   y *= float_of_bits((bits_of(shifted) + 127) << 23);
   return x < -87.0f ? splat(0.0f) : y;
 }
 
 // log x = k ln 2 + log m with sqrt(1/2) <= m < sqrt 2; f = m - 1; log m = f - f^2 / 2 + f^3 R(f).
-APUSK_LONG_FUNCTION f32x16 log16(f32x16 x) {
+APUSK_MATH_FUNCTION f32x16 log16(f32x16 x) {
   i32x16 subnormal = x < 0x1p-126f;
   f32x16 scaled = subnormal ? x * 0x1p23f : x;
   i32x16 exponent = (bits_of(scaled) - 0x3f3504f3) >> 23;
@@ -70,7 +81,7 @@ APUSK_LONG_FUNCTION f32x16 log16(f32x16 x) {
 }
 
 // x + x^3 P(x^2) below 0.625, beyond it 1 - 2 / (e^2|x| + 1); the sign is that of x, also for 0.
-APUSK_LONG_FUNCTION f32x16 tanh16(f32x16 x) {
+APUSK_MATH_FUNCTION f32x16 tanh16(f32x16 x) {
   f32x16 magnitude = abs16(x);
   f32x16 square = x * x;
   f32x16 p = splat(0x1.1a2816p-9f);
@@ -86,10 +97,12 @@ APUSK_LONG_FUNCTION f32x16 tanh16(f32x16 x) {
 }
 
 // With e = e^-|x|, which never overflows: 1 / (1 + e), for negative x e / (1 + e).
-APUSK_LONG_FUNCTION f32x16 sigmoid16(f32x16 x) {
+APUSK_MATH_FUNCTION f32x16 sigmoid16(f32x16 x) {
   f32x16 e = exp16(-abs16(x));
   f32x16 numerator = x < 0.0f ? e : splat(1.0f);
   return numerator / (1.0f + e);
 }
+
+#endif
 
 #endif

@@ -12,6 +12,18 @@
 #else
 #define APUSK_LONG_FUNCTION static __attribute__((noinline, unused))
 #endif
+// Functions of which on the portable level one copy must do for all files: math_portable.c's, which defines
+// APUSK_MATH_BODIES. Their definitions stand between #if APUSK_HAS_MATH_BODIES and #endif.
+#if APUSK_ISA > 0
+#define APUSK_MATH_FUNCTION APUSK_INLINE
+#define APUSK_HAS_MATH_BODIES 1
+#elif defined(APUSK_MATH_BODIES)
+#define APUSK_MATH_FUNCTION
+#define APUSK_HAS_MATH_BODIES 1
+#else
+#define APUSK_MATH_FUNCTION
+#define APUSK_HAS_MATH_BODIES 0
+#endif
 #define APUSK_LANES 16
 
 typedef float f32x16 __attribute__((ext_vector_type(16)));

@@ -25,12 +25,14 @@ APUSK_INLINE f32x16 clipped(const apusk_recurrent_args *args, f32x16 v) {
   return args->clip == 0.0f ? v : activate16(v, APUSK_ACTIVATION_CLIP, -args->clip, args->clip);
 }
 
-// (h . R + xw) + (Wb + Rb) of n columns of a gate.
-APUSK_INLINE f32x16 sum_of_gate(const apusk_recurrent_cell *cell, int64_t gates, int64_t gate, int64_t j, int64_t n) {
-  int64_t hidden = cell->args->hidden, at = gate * hidden + j;
+// What one gate gives for n columns from j on; `peephole` (or NULL) are the weights of its gate.
+__attribute__((noinline)) static f32x16 gate_of(const apusk_recurrent_cell *cell, int64_t gate, int64_t j, int64_t n,
+                                                const apusk_rnn_activation *activation, const float *peephole, f32x16 c) {
+  int64_t at = gate * cell->args->hidden + j;
   f32x16 sum = load_lanes(cell->sums + at, n) + load_lanes(cell->xw + at, n);
-  if (cell->bias) sum += load_lanes(cell->bias + at, n) + load_lanes(cell->bias + gates * hidden + at, n);
-  return sum;
+  if (cell->bias) sum += load_lanes(cell->bias + at, n) + load_lanes(cell->bias + cell->gates + at, n);
+  if (peephole) sum = fma16(load_lanes(peephole + j, n), c, sum);
+  return activated(activation, clipped(cell->args, sum));
 }
 
 APUSK_INLINE void set_state(const apusk_recurrent_cell *cell, int64_t j, int64_t n, f32x16 h) {
@@ -39,70 +41,58 @@ APUSK_INLINE void set_state(const apusk_recurrent_cell *cell, int64_t j, int64_t
 }
 
 static void rnn(const apusk_recurrent_cell *cell, int64_t begin, int64_t end) {
-  const apusk_recurrent_args *args = cell->args;
+  const apusk_rnn_activation *f = &cell->args->f[cell->direction];
   for (int64_t j = begin; j < end; j += APUSK_LANES) {
-    int64_t n = end - j;
-    set_state(cell, j, n, activated(&args->f[cell->direction], clipped(args, sum_of_gate(cell, 1, 0, j, n))));
+    set_state(cell, j, end - j, gate_of(cell, 0, j, end - j, f, NULL, splat(0.0f)));
   }
 }
 
+// z and r of a GRU: r * h goes to the place of LSTM's cell state.
 static void gru_reset(const apusk_recurrent_cell *cell, int64_t begin, int64_t end) {
-  const apusk_recurrent_args *args = cell->args;
-  const apusk_rnn_activation *f = &args->f[cell->direction];
+  const apusk_rnn_activation *f = &cell->args->f[cell->direction];
   for (int64_t j = begin; j < end; j += APUSK_LANES) {
     int64_t n = end - j;
-    store_lanes(cell->z + j, activated(f, clipped(args, sum_of_gate(cell, 3, 0, j, n))), n);
-    f32x16 r = activated(f, clipped(args, sum_of_gate(cell, 3, 1, j, n)));
+    store_lanes(cell->z + j, gate_of(cell, 0, j, n, f, NULL, splat(0.0f)), n);
+    f32x16 r = gate_of(cell, 1, j, n, f, NULL, splat(0.0f));
     store_lanes(cell->c + j, r * load_lanes(cell->h + j, n), n);
   }
 }
 
 static void gru(const apusk_recurrent_cell *cell, int64_t begin, int64_t end) {
   const apusk_recurrent_args *args = cell->args;
-  const apusk_rnn_activation *f = &args->f[cell->direction];
-  int64_t hidden = args->hidden;
+  const apusk_rnn_activation *f = &args->f[cell->direction], *g = &args->g[cell->direction];
   for (int64_t j = begin; j < end; j += APUSK_LANES) {
-    int64_t n = end - j, at = 2 * hidden + j;
-    f32x16 z, sum;
+    int64_t n = end - j, at = 2 * args->hidden + j;
+    f32x16 z, candidate;
     if (args->linear_before_reset) {
-      z = activated(f, clipped(args, sum_of_gate(cell, 3, 0, j, n)));
-      f32x16 r = activated(f, clipped(args, sum_of_gate(cell, 3, 1, j, n)));
-      sum = load_lanes(cell->sums + at, n);
-      if (cell->bias) sum += load_lanes(cell->bias + 3 * hidden + at, n);
+      z = gate_of(cell, 0, j, n, f, NULL, splat(0.0f));
+      f32x16 r = gate_of(cell, 1, j, n, f, NULL, splat(0.0f)), sum = load_lanes(cell->sums + at, n);
+      if (cell->bias) sum += load_lanes(cell->bias + cell->gates + at, n);
       sum = fma16(r, sum, load_lanes(cell->xw + at, n));
       if (cell->bias) sum += load_lanes(cell->bias + at, n);
+      candidate = activated(g, clipped(args, sum));
     } else {
       z = load_lanes(cell->z + j, n);
-      sum = sum_of_gate(cell, 3, 2, j, n);
+      candidate = gate_of(cell, 2, j, n, g, NULL, splat(0.0f));
     }
-    f32x16 candidate = activated(&args->g[cell->direction], clipped(args, sum));
     set_state(cell, j, n, fma16(z, load_lanes(cell->h + j, n), (1.0f - z) * candidate));
   }
 }
 
 static void lstm(const apusk_recurrent_cell *cell, int64_t begin, int64_t end) {
   const apusk_recurrent_args *args = cell->args;
-  const apusk_rnn_activation *f = &args->f[cell->direction], *g = &args->g[cell->direction], *h = &args->h[cell->direction];
-  int64_t hidden = args->hidden;
+  const apusk_rnn_activation *f = &args->f[cell->direction], *g = &args->g[cell->direction];
   const float *peephole = cell->peephole;
+  const float *peephole_o = peephole ? peephole + args->hidden : NULL, *peephole_f = peephole ? peephole_o + args->hidden : NULL;
   for (int64_t j = begin; j < end; j += APUSK_LANES) {
     int64_t n = end - j;
-    f32x16 c = load_lanes(cell->c + j, n), forget;
-    f32x16 sum = sum_of_gate(cell, 4, 0, j, n);
-    if (peephole) sum = fma16(load_lanes(peephole + j, n), c, sum);
-    f32x16 input = activated(f, clipped(args, sum));
-    if (args->input_forget) {
-      forget = 1.0f - input;
-    } else {
-      sum = sum_of_gate(cell, 4, 2, j, n);
-      if (peephole) sum = fma16(load_lanes(peephole + 2 * hidden + j, n), c, sum);
-      forget = activated(f, clipped(args, sum));
-    }
-    c = fma16(input, activated(g, clipped(args, sum_of_gate(cell, 4, 3, j, n))), forget * c);
+    f32x16 c = load_lanes(cell->c + j, n);
+    f32x16 input = gate_of(cell, 0, j, n, f, peephole, c);
+    f32x16 forget = args->input_forget ? 1.0f - input : gate_of(cell, 2, j, n, f, peephole_f, c);
+    c = fma16(input, gate_of(cell, 3, j, n, g, NULL, c), forget * c);
     store_lanes(cell->c + j, c, n);
-    sum = sum_of_gate(cell, 4, 1, j, n);
-    if (peephole) sum = fma16(load_lanes(peephole + hidden + j, n), c, sum);
-    set_state(cell, j, n, activated(f, clipped(args, sum)) * activated(h, c));
+    f32x16 output = gate_of(cell, 1, j, n, f, peephole_o, c);
+    set_state(cell, j, n, output * activated(&args->h[cell->direction], c));
   }
 }
 

@@ -105,7 +105,7 @@ static void finish_items(const chain *chain, apusk_recurrent_cell_function funct
     const float *h = chain->h[step % 2] + i * hidden;
     if (step < length) {
       apusk_recurrent_cell cell = {
-          .args = args, .direction = (int32_t)d, .sums = chain->sums + i * gates,
+          .args = args, .gates = gates, .direction = (int32_t)d, .sums = chain->sums + i * gates,
           .xw = (const float *)args->xw + t * args->xw_t + item * args->xw_b + d * gates,
           .bias = args->bias ? (const float *)args->bias + d * 2 * gates : NULL,
           .peephole = args->peephole ? (const float *)args->peephole + d * 3 * hidden : NULL,

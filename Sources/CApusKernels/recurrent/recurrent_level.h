@@ -8,6 +8,7 @@
 // One time step of one item and direction, after the products. Pointers are to column 0 of the item.
 typedef struct apusk_recurrent_cell {
   const apusk_recurrent_args *args;
+  int64_t gates;          // G*H
   int32_t direction;      // 0 or 1: which of the activations
   const float *sums;      // [G*H]: h . R of each gate
   const float *xw;        // [G*H]
