@@ -1,34 +1,35 @@
 // Template: few rows of queries, each read row of keys and values once for all: what is bound by memory.
 
 static void score_row(const float *q, const float *k, int64_t k_row, int64_t count, int64_t size, float *scores) {
-  for (int64_t i = 0; i < count; i++) {
+  int64_t whole = size & ~(int64_t)(APUSK_LANES - 1);
+  for (int64_t i = 0; i < count; i++, k += k_row) {
     f32x16 lanes = splat(0.0f);
-    for (int64_t d = 0; d < size; d += APUSK_LANES) {
-      lanes = fma16(load16(q + d), load_lanes(k + i * k_row + d, size - d), lanes);
-    }
+    for (int64_t d = 0; d < whole; d += APUSK_LANES) lanes = fma16(load16(q + d), load16(k + d), lanes);
+    if (whole < size) lanes = fma16(load16(q + whole), load_part(k + whole, size - whole), lanes);
     scores[i] = sum_of_lanes(lanes);
   }
 }
 
 static void mask_row(const apusk_attention_rows *rows, int64_t row, int64_t key, int64_t count, float *scores) {
-  const apusk_attention_f32_args *args = rows->args;
-  const apusk_attention_mask *mask = &args->mask;
-  apusk_key_range range = rows->range[row];
-  for (int64_t i = 0; i < count; i++) {
-    int64_t at = rows->mask[row] + (key + i) * mask->mask_key;
-    float s = scores[i];
-    if (key + i < range.first || key + i >= range.end) {
-      s = -INFINITY;
-    } else if (mask->mask && mask->mask_is_bool) {
-      s = ((const uint8_t *)mask->mask)[at] ? s : -INFINITY;
-    } else if (mask->mask) {
-      s += ((const float *)mask->mask)[at];
-    }
-    scores[i] = s;
+  const apusk_attention_mask *mask = &rows->args->mask;
+  int64_t first = rows->range[row].first - key, end = rows->range[row].end - key, step = mask->mask_key;
+  first = first < 0 ? 0 : first > count ? count : first;
+  end = end < first ? first : end > count ? count : end;
+  for (int64_t i = 0; i < first; i++) scores[i] = -INFINITY;
+  // To a whole vector: softcap may have made numbers of what is beyond.
+  for (int64_t i = end; i < ((count + APUSK_LANES - 1) & ~(int64_t)(APUSK_LANES - 1)); i++) scores[i] = -INFINITY;
+  if (!mask->mask) return;
+  int64_t start = rows->mask[row] + key * step;
+  if (mask->mask_is_bool) {
+    const uint8_t *values = (const uint8_t *)mask->mask + start;
+    for (int64_t i = first; i < end; i++) scores[i] = values[i * step] ? scores[i] : -INFINITY;
+  } else {
+    const float *values = (const float *)mask->mask + start;
+    for (int64_t i = first; i < end; i++) scores[i] += values[i * step];
   }
 }
 
-// Scores (filled up with -inf to whole vectors) to weights. Returns the sum of the block's.
+// Scores, to a whole vector, to weights. Returns the sum of the block's.
 static float weigh_row(float *scores, int64_t count, float *largest, float *factor) {
   f32x16 most = splat(*largest), lanes = splat(0.0f);
   for (int64_t i = 0; i < count; i += APUSK_LANES) {
@@ -88,14 +89,12 @@ static void narrow(const apusk_attention_rows *rows, float *scratch) {
     int64_t count = all.end - key < APUSK_ATTENTION_KEYS ? all.end - key : APUSK_ATTENTION_KEYS;
     for (int64_t row = 0; row < rows->count; row++) {
       score_row(queries + row * size, rows->k + key * args->k_row, args->k_row, count, args->size, scores);
-      for (int64_t i = count; i % APUSK_LANES != 0; i++) scores[i] = -INFINITY;
       if (args->softcap > 0.0f) {
         for (int64_t i = 0; i < count; i += APUSK_LANES) {
           store16(scores + i, args->softcap * tanh16(load16(scores + i) / args->softcap));
         }
       }
       mask_row(rows, row, key, count, scores);
-      for (int64_t i = count; i % APUSK_LANES != 0; i++) scores[i] = -INFINITY;  // softcap made numbers of them
       float factor, block = weigh_row(scores, count, &largest[row], &factor);
       sum[row] = sum[row] * factor + block;
       add_values(scores, rows->v + key * args->v_row, args->v_row, count, args->value_size, factor, outputs + row * values);
