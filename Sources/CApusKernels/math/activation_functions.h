@@ -60,7 +60,7 @@ APUSK_MATH_FUNCTION f32x16 erf16(f32x16 x) {
   q = fma16(q, a, splat(0x1.46c584p-1f));
   q = fma16(q, a, splat(0x1.2085b2p+0f));
   q = fma16(q, a, splat(0x1.72e6cep-12f));
-  f32x16 large = 1.0f - exp16(-q);
+  f32x16 large = 1.0f - exp_of_negative16(-q);
   large = float_of_bits(bits_of(large) | (bits_of(x) & INT32_MIN));
   return magnitude < 1.0f ? small : large;
 }
