@@ -37,7 +37,7 @@ typedef struct apusk_attention_mask {
 //
 // The row's keys come in blocks of APUSK_ATTENTION_KEYS, counted from key 0. For each block with m the largest score so far,
 //
-//   w = exp(s - m)   sum = sum * exp(m before - m) + (w of the block)   output = output * exp(m before - m) + w . v
+//   w = exp(s - m), 0 below -87   sum = sum * exp(m before - m) + (w of the block)   output = output * exp(m before - m) + w . v
 //
 // and at the end output = output * (1 / sum); a row without any key that takes part becomes NaN, or 0 with zero_empty_rows.
 // Sums run from +0: products as chains of fma, the w of a block in order of keys. Where a head of keys has at most

@@ -1,8 +1,7 @@
 // Softmax and log-softmax along one axis, float32.
 //
 // For each row x of n elements: m = the largest element; e[i] = exp(x[i] - m); s = sum of e in the order of apusk_reduce.h;
-// softmax y[i] = e[i] / s; log_softmax y[i] = (x[i] - m) - log(s). exp and log are those of the unary kernels,
-// but exp is 0 below -87.
+// softmax y[i] = e[i] / s; log_softmax y[i] = (x[i] - m) - log(s). exp and log are those of the unary kernels.
 // What follows from the formula: a row with a NaN, with +inf, or of -inf only becomes NaN throughout; -inf beside finite numbers
 // gives 0 (softmax) or -inf (log_softmax).
 #ifndef APUSK_SOFTMAX_H

@@ -19,7 +19,7 @@ static void softmax_short_row(const float *x, float *y, int64_t n, int logarithm
   // NaN would win or lose by its place in the tree: it counts as -inf for the maximum, and shows in the sum.
   f32x16 numbers = v == v ? v : splat(-INFINITY);
   float m = largest_of_lanes(replace_rest(numbers, n, -INFINITY));
-  f32x16 e = replace_rest(exp_of_negative16(v - m), n, 0.0f);
+  f32x16 e = replace_rest(exp16(v - m), n, 0.0f);
   float sum = sum_of_lanes(e);
   store_lanes(y, logarithmic ? v - m - log16(splat(sum))[0] : e / sum, n);
 }
@@ -37,12 +37,12 @@ APUSK_INLINE float sum_of_exponentials(const float *x, float *y, int64_t n, floa
   f32x16 lanes = splat(0.0f);
   int64_t i = 0;
   for (; i + APUSK_LANES <= n; i += APUSK_LANES) {
-    f32x16 e = exp_of_negative16(load16(x + i) - m);
+    f32x16 e = exp16(load16(x + i) - m);
     if (y) store16(y + i, e);
     lanes += e;
   }
   if (i < n) {
-    f32x16 e = exp_of_negative16(load_part(x + i, n - i) - m);
+    f32x16 e = exp16(load_part(x + i, n - i) - m);
     if (y) store_part(y + i, e, n - i);
     lanes += replace_rest(e, n - i, 0.0f);
   }
@@ -72,7 +72,7 @@ static void softmax_columns(const float *x, float *y, int64_t n, int64_t stride,
   f32x16 lanes[APUSK_LANES];
   for (int j = 0; j < APUSK_LANES; j++) lanes[j] = splat(0.0f);
   for (int64_t i = 0; i < n; i++) {
-    f32x16 e = exp_of_negative16(load_lanes(x + i * stride, columns) - m);
+    f32x16 e = exp16(load_lanes(x + i * stride, columns) - m);
     if (!logarithmic) store_lanes(y + i * stride, e, columns);
     lanes[i % APUSK_LANES] += e;
   }
