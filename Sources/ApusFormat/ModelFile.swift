@@ -212,6 +212,53 @@ public final class ModelFile: @unchecked Sendable {
     }
   }
 
+  /// Whether the bytes of a tensor that has been touched lie in memory of the caller's: a raw segment of a mapped file, or of one
+  /// in the caller's memory. They stay for as long as this object.
+  package func isLent(_ id: TensorID) throws(ApusError) -> Bool {
+    guard case .segment(let index, _, _) = definition.tensors[Int(id)].storage, let store else { return false }
+    return try lock.withLock { () throws(ApusError) in store.isLent(Int(index)) }
+  }
+
+  /// Hands over the decoded bytes of a tensor that is all of its segment and has been touched; nil for others.
+  package func takeBytes(_ id: TensorID) throws(ApusError) -> BulkBuffer? {
+    guard case .segment(let index, 0, let length) = definition.tensors[Int(id)].storage, let store,
+      length == segments[Int(index)].rawSize
+    else { return nil }
+    return try lock.withLock { () throws(ApusError) in store.take(Int(index)) }
+  }
+
+  /// Calls `body(i, bytes)` with the decoded bytes of `segments[i]` for each i, on any threads of `pool`, several at a time and
+  /// in any order; with an empty buffer where `segments[i]` is nil. The bytes live for the call. Nothing that was decoded for it
+  /// stays, so that each segment is in memory once, and in the cache where `body` reads it.
+  ///
+  /// `body` checks elements itself where a tensor's type asks for it.
+  /// - Throws: the first error in the order of `segments`.
+  package func forEach(
+    _ segments: [Int?], on pool: OpaquePointer?, _ body: @escaping (Int, UnsafeRawBufferPointer) throws(ApusError) -> Void
+  ) throws(ApusError) {
+    try lock.withLock { () throws(ApusError) in
+      let largest = SegmentSweep.largestSegment(pool)
+      var alone: [Int] = []
+      var together: [Int] = []
+      for (position, segment) in segments.enumerated() {
+        if let segment, store?.scratchBytes(segment, largest: largest) == nil {
+          alone.append(position)
+        } else {
+          together.append(position)
+        }
+      }
+      if let store {
+        for position in alone {
+          guard let segment = segments[position] else { continue }
+          let wasDecoded = store.isDecoded(segment)
+          try body(position, try store.bytes(segment, on: pool))
+          if !wasDecoded { store.release(segment) }
+        }
+      }
+      try SegmentSweep.run(store, together, segments, on: pool, memory, body)
+    }
+  }
+
   /// Gives back the decoded bytes of segments, which the next touch makes again. Pointers to them are no longer valid. A
   /// stream can not be read again: what came from one stays.
   public func releaseDecoded() throws(ApusError) {

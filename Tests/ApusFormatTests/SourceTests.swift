@@ -170,6 +170,109 @@ final class TemporaryDirectory {
     #expect(try file.tensorBytes(2, on: pool).elementsEqual(weights[0..<1_200_000]))
   }
 
+  private func withPool(_ threads: Int32, _ body: (OpaquePointer?) throws -> Void) throws {
+    let memory = try BulkMemory()
+    var pool: OpaquePointer?
+    if threads > 0 { #expect(apusp_pool_create(memory.handle, threads, &pool) == 0) }
+    defer { if let pool { apusp_pool_release(pool) } }
+    try body(pool)
+  }
+
+  /// A file of small segments in all codecs, one of several chunks, and tensors that share one.
+  private func manySegments(_ codec: WriterOptions.SegmentCodec) throws -> [UInt8] {
+    var generator = Generator(seed: 31)
+    var definition = model(weights: generator.bytes(300_000).map { $0 & 31 })
+    for index in 0..<12 {
+      definition.tensors.append(
+        ConstantTensor(
+          name: Name("floats \(index)"), elementType: .float32, dimensions: [2000 * (index + 1)],
+          storage: .inline(quarters(2000 * (index + 1)))))
+    }
+    var options = WriterOptions()
+    options.segmentCodec = codec
+    options.chunkLog2 = 16
+    options.ownSegmentBytes = 64
+    return try ModelWriter(options: options).encode(definition)
+  }
+
+  @Test(arguments: [Int32(0), 2, 3], [WriterOptions.SegmentCodec.raw, .zstd, .bytePlanesZstd])
+  func forEachGivesEverySegmentOnce(threads: Int32, codec: WriterOptions.SegmentCodec) throws {
+    /// Each checksum is written by the one call for its segment.
+    final class Seen: @unchecked Sendable {
+      let checksums: UnsafeMutableBufferPointer<UInt64>
+      let calls = Atomic<Int>(0)
+      init(_ count: Int) {
+        checksums = .allocate(capacity: count)
+        checksums.initialize(repeating: 0)
+      }
+      deinit { checksums.deallocate() }
+    }
+    let bytes = try manySegments(codec)
+    let directory = try TemporaryDirectory()
+    let path = try directory.file("model.apus", bytes)
+    let copy = bytes
+    let reader = ByteSource.positionedReader(byteCount: UInt64(copy.count)) { (offset, target) throws(ApusError) in
+      target.copyBytes(from: copy[Int(offset)..<Int(offset) + target.count])
+      return target.count
+    }
+    for source in [ByteSource.path(path), .mappedPath(path), reader] {
+      let memory = try BulkMemory()
+      let file = try ModelFile(source, memory: memory)
+      let expected = try file.segments.indices.map { Checksum.of(try file.segmentBytes($0)) }
+      #expect(expected.count > 4)
+      try file.releaseDecoded()
+      let before = memory.bytesInUse
+      try withPool(threads) { pool in
+        let seen = Seen(expected.count + 1)
+        try file.forEach(expected.indices.map { $0 } + [nil], on: pool) { (index, bytes) throws(ApusError) in
+          seen.checksums[index] = Checksum.of(bytes)
+          seen.calls.add(1, ordering: .relaxed)
+        }
+        #expect(seen.calls.load(ordering: .relaxed) == expected.count + 1)
+        #expect(Array(seen.checksums.prefix(expected.count)) == expected)
+      }
+      #expect(memory.bytesInUse == before, "nothing that was decoded stays")
+    }
+  }
+
+  @Test(arguments: [Int32(0), 2]) func forEachThrowsTheFirstErrorInOrder(threads: Int32) throws {
+    var bytes = try manySegments(.zstd)
+    let good = try open(bytes)
+    let damaged = [3, 5].map { good.segments[$0] }
+    for record in damaged { bytes[Int(record.offset) + 20] ^= 0x40 }
+    let file = try open(bytes)
+    try withPool(threads) { pool in
+      do throws(ApusError) {
+        try file.forEach([5, 0, 3], on: pool) { (_, _) throws(ApusError) in }
+        Issue.record("a damaged segment was taken")
+      } catch {
+        #expect(error.status == .checksumMismatch && error.fileOffset == damaged[1].offset)
+      }
+      do throws(ApusError) {
+        try file.forEach([0, 1, 2], on: pool) { (index, _) throws(ApusError) in
+          if index > 0 { throw ApusError(.cancelled, "mine", actual: "\(index)") }
+        }
+        Issue.record("the body's error was lost")
+      } catch { #expect(error.status == .cancelled && error.actual == "1") }
+    }
+  }
+
+  @Test func takenBytesAreTheTensorsOwn() throws {
+    let directory = try TemporaryDirectory()
+    let path = try directory.file("model.apus", try manySegments(.zstd))
+    let file = try ModelFile(.path(path))
+    let all = try file.tensorBytes(2)
+    let (expected, start) = (Array(all), all.baseAddress)
+    let taken = try #require(try file.takeBytes(2))
+    #expect(UnsafeRawPointer(taken.pointer) == start && Array(taken.bytes) == expected)
+    #expect(try file.takeBytes(2) == nil, "not touched since")
+    #expect(try Array(file.tensorBytes(2)) == expected)
+    #expect(try !file.isLent(2))
+    let mapped = try ModelFile(.mappedPath(try directory.file("raw.apus", try manySegments(.raw))))
+    _ = try mapped.tensorBytes(2)
+    #expect(try mapped.isLent(2) && mapped.takeBytes(2) == nil)
+  }
+
   @Test func severalThreadsTouchOneFile() throws {
     let file = try open(bytes)
     let expected = expected

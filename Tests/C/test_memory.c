@@ -301,6 +301,37 @@ static void exhausted_memory_is_a_status(void) {
   free(file.data);
 }
 
+// Bytes of the process that are in physical memory.
+static int64_t resident_bytes(void) {
+  long pages = 0;
+  FILE *statm = fopen("/proc/self/statm", "r");
+  if (!statm || fscanf(statm, "%*s %ld", &pages) != 1) pages = 0;
+  if (statm) fclose(statm);
+  return (int64_t)pages * sysconf(_SC_PAGESIZE);
+}
+
+static void sessions_share_one_copy_of_the_weights(void) {
+  const int64_t weights = 2048 * 2048 * 4;
+  const int64_t extents[2] = {1, 2048};
+  apus_model *model = load_model("wide");
+  const int64_t before = resident_bytes();
+  apus_session *one = open_session(model, NULL, extents, 2);
+  CHECK_OK(apus_session_run(one, NULL, &error));
+  const int64_t first = resident_bytes();
+  apus_session *two = open_session(model, NULL, extents, 2);
+  CHECK_OK(apus_session_run(two, NULL, &error));
+  const int64_t second = resident_bytes();
+  CHECK(before > 0 && first - before >= weights);
+  CHECK(second - first < weights / 8);
+  // Nor is the file's form of them kept beside the packed one.
+  uint64_t in_use;
+  CHECK_OK(apus_model_memory_use(model, &in_use, NULL, &error));
+  CHECK(in_use >= (uint64_t)weights && in_use < (uint64_t)weights * 5 / 4);
+  CHECK_OK(apus_session_destroy(one, &error));
+  CHECK_OK(apus_session_destroy(two, &error));
+  apus_model_release(model);
+}
+
 static void half_an_allocator_is_refused(void) {
   apus_allocator allocator;
   hooks h;
@@ -332,6 +363,7 @@ int main(int argc, char **argv) {
       {"the_memory_limit_holds", the_memory_limit_holds},
       {"huge_shapes_are_refused_before_allocation", huge_shapes_are_refused_before_allocation},
       {"exhausted_memory_is_a_status", exhausted_memory_is_a_status},
+      {"sessions_share_one_copy_of_the_weights", sessions_share_one_copy_of_the_weights},
       {"half_an_allocator_is_refused", half_an_allocator_is_refused},
   };
   return run_tests(argc, argv, tests, sizeof tests / sizeof *tests);

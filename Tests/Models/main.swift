@@ -92,9 +92,19 @@ func slow() -> ModelDefinition {
   return model.build()
 }
 
+/// One product with 16 MiB of weights.
+func wide() -> ModelDefinition {
+  var model = ModelBuilder()
+  let x = model.input("input", .float32, [1, 2048])
+  let weight = model.weights("weight", [2048, 2048], bound: 0.02)
+  let product = model.node("MatMul", 13, [x, weight], named: "product")
+  model.output(product)
+  return model.build()
+}
+
 let models: [(String, ModelDefinition)] = [
   ("lenet", lenet()), ("lstm", lstm()), ("affine", affine(correct: true)), ("affine-wrong", affine(correct: false)),
-  ("counter", counter()), ("gather", gather()), ("slow", slow()),
+  ("counter", counter()), ("gather", gather()), ("slow", slow()), ("wide", wide()),
 ]
 guard CommandLine.arguments.count == 2 else { fatalError("usage: apus-test-models FOLDER") }
 for (name, definition) in models {

@@ -1,3 +1,5 @@
+import CApusPlatform
+
 /// The byte-plane filter: byte j of all elements stands together, plane after plane, which compresses floats better.
 ///
 /// A chunk of n bytes with elements of w bytes holds m = n / w elements (rounded down). Filtered byte j * m + i is byte j of
@@ -20,9 +22,10 @@ package enum BytePlanes {
   package static func join(_ source: UnsafeRawBufferPointer, width: Int, into target: UnsafeMutableRawBufferPointer) {
     let size = min(source.count, target.count)
     switch width {
-    case 2: join(source, size / width, into: target, as: UInt16.self)
-    case 4: join(source, size / width, into: target, as: UInt32.self)
-    case 8: join(source, size / width, into: target, as: UInt64.self)
+    case 4:
+      if let source = source.baseAddress, let target = target.baseAddress {
+        apusp_join_byte_planes4(source, Int64(size / 4), target)
+      }
     default:
       let count = size / width
       for plane in 0..<width {
@@ -30,18 +33,5 @@ package enum BytePlanes {
       }
     }
     for index in size / width * width..<size { target[index] = source[index] }
-  }
-
-  /// Puts each element together in a register and stores it once.
-  private static func join<Element: FixedWidthInteger & BitwiseCopyable>(
-    _ source: UnsafeRawBufferPointer, _ count: Int, into target: UnsafeMutableRawBufferPointer, as type: Element.Type
-  ) {
-    for index in 0..<count {
-      var element: Element = 0
-      for plane in 0..<MemoryLayout<Element>.size {
-        element |= Element(truncatingIfNeeded: source[plane * count + index]) &<< Element(truncatingIfNeeded: 8 * plane)
-      }
-      target.storeBytes(of: element.littleEndian, toByteOffset: index * MemoryLayout<Element>.size, as: type)
-    }
   }
 }

@@ -50,7 +50,11 @@ struct SegmentDecoding {
         .decompression, "segment \(index): bytes behind its last chunk", expected: "\(place) bytes",
         actual: "\(stored.count) bytes", fileOffset: record.offset + UInt64(place))
     }
-    scratchBytes = Self.workspaceBytes + (record.filter == .none ? 0 : chunkSize)
+    scratchBytes = Self.scratchBytes(record)
+  }
+
+  static func scratchBytes(_ record: SegmentRecord) -> Int {
+    workspaceBytes + (record.filter == .none ? 0 : record.chunkSize)
   }
 
   private static var workspaceBytes: Int { (ZstdFrame.workspaceBytes + 63) & ~63 }
@@ -85,6 +89,22 @@ struct SegmentDecoding {
 }
 
 extension SegmentDecoding {
+  /// Decodes all chunks on the calling thread, in `scratch` of at least `scratchBytes` at a multiple of 64.
+  func run(scratch: UnsafeMutableRawPointer, segment: Int, offset: UInt64) throws(ApusError) {
+    var worker = apusp_worker()
+    worker.scratch = scratch
+    worker.scratch_size = Int64(scratchBytes)
+    let status = Self.kernel(UnsafeRawPointer(arguments.pointer), 0, Int64(count), &worker)
+    try check(status, worker.fault, segment: segment, offset: offset)
+  }
+
+  private func check(_ status: Int32, _ fault: apusp_fault, segment: Int, offset: UInt64) throws(ApusError) {
+    guard status != 0 else { return }
+    throw ApusError(
+      ApusError.Status(rawValue: status) ?? .internal, "segment \(segment): chunk \(fault.position) does not decode",
+      fileOffset: offset)
+  }
+
   /// Decodes all chunks, on the calling thread and those of an `apusp_pool`.
   func run(
     on pool: OpaquePointer?, memory: BulkMemory, segment: Int, offset: UInt64
@@ -113,10 +133,6 @@ extension SegmentDecoding {
         return apusp_execute(&execution, &outcome)
       }
     }
-    guard status == 0 else {
-      throw ApusError(
-        ApusError.Status(rawValue: status) ?? .internal,
-        "segment \(segment): chunk \(outcome.fault.position) does not decode", fileOffset: offset)
-    }
+    try check(status, outcome.fault, segment: segment, offset: offset)
   }
 }

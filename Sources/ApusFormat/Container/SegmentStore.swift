@@ -53,6 +53,75 @@ final class SegmentStore {
     for index in 0..<raw.count { raw[index] = nil }
   }
 
+  func isDecoded(_ index: Int) -> Bool { raw[index] != nil }
+
+  func release(_ index: Int) {
+    if input.isRandomAccess { raw[index] = nil }
+  }
+
+  /// The bytes that `withBytes` of segment `index` works in; nil where it can not be used: the segment is decoded already, must
+  /// be read on the caller's thread, or is so large that all threads should decode it together.
+  ///
+  /// - Parameter largest: the most raw bytes that one thread should decode by itself.
+  func scratchBytes(_ index: Int, largest: Int) -> Int? {
+    let record = records[index]
+    guard raw[index] == nil, input.isReadOnAnyThread, let storedSize = Int(exactly: record.storedSize) else { return nil }
+    if record.codec == .raw, Self.isAligned(input.pointer(at: record.offset, count: storedSize)) { return 0 }
+    guard record.rawSize <= UInt64(largest), storedSize <= 2 * largest else { return nil }
+    let stored = Self.aligned(storedSize)
+    return record.codec == .raw ? stored : stored + Self.aligned(Int(record.rawSize)) + SegmentDecoding.scratchBytes(record)
+  }
+
+  private static func isAligned(_ pointer: UnsafeRawPointer?) -> Bool {
+    pointer.map { UInt(bitPattern: $0) % 64 == 0 } ?? false
+  }
+
+  private static func aligned(_ byteCount: Int) -> Int { (byteCount + 63) & ~63 }
+
+  /// Calls `body` with the raw bytes of a segment without keeping them. Several threads may do so at a time, with nothing else.
+  ///
+  /// - Parameter scratch: `scratchBytes` of it at a multiple of 64.
+  /// - Throws: as `bytes`.
+  func withBytes(
+    _ index: Int, scratch: UnsafeMutableRawPointer, _ body: (UnsafeRawBufferPointer) throws(ApusError) -> Void
+  ) throws(ApusError) {
+    let record = records[index]
+    let storedSize = Int(record.storedSize)
+    let place = UnsafeMutableRawBufferPointer(start: scratch, count: storedSize)
+    var stored = UnsafeRawBufferPointer(place)
+    if let pointer = input.pointer(at: record.offset, count: storedSize) {
+      stored = UnsafeRawBufferPointer(start: pointer, count: storedSize)
+    } else {
+      try input.read(at: record.offset, into: place)
+    }
+    try check(stored, record, index)
+    if record.codec == .raw {
+      if !Self.isAligned(stored.baseAddress) {
+        place.copyMemory(from: stored)
+        stored = UnsafeRawBufferPointer(place)
+      }
+      return try body(stored)
+    }
+    let target = UnsafeMutableRawBufferPointer(
+      start: scratch + Self.aligned(storedSize), count: Int(record.rawSize))
+    let decoding = try SegmentDecoding(record, index: index, stored: stored, target: target, memory: memory)
+    try decoding.run(
+      scratch: scratch + Self.aligned(storedSize) + Self.aligned(target.count), segment: index, offset: record.offset)
+    try body(UnsafeRawBufferPointer(target))
+  }
+
+  /// Whether the bytes of segment `index` lie in memory of the input, so that they stay after `release`.
+  func isLent(_ index: Int) -> Bool {
+    if case .lent = raw[index] { true } else { false }
+  }
+
+  /// Hands over the memory of a segment that is decoded, all of it; nil where it is not the store's own.
+  func take(_ index: Int) -> BulkBuffer? {
+    guard input.isRandomAccess, case .own(let buffer) = raw[index] else { return nil }
+    raw[index] = nil
+    return buffer
+  }
+
   private func make(_ index: Int, _ pool: OpaquePointer?) throws(ApusError) -> Raw {
     let record = records[index]
     guard let rawSize = Int(exactly: record.rawSize), let storedSize = Int(exactly: record.storedSize) else {
@@ -61,7 +130,7 @@ final class SegmentStore {
     if let pointer = input.pointer(at: record.offset, count: storedSize) {
       let bytes = UnsafeRawBufferPointer(start: pointer, count: storedSize)
       try check(bytes, record, index)
-      if record.codec == .raw, UInt(bitPattern: pointer) % 64 == 0 { return .lent(bytes) }
+      if record.codec == .raw, Self.isAligned(pointer) { return .lent(bytes) }
       return .own(try decode(bytes, record, index, rawSize, pool))
     }
     let buffer: BulkBuffer

@@ -135,6 +135,14 @@ final class Input {
     }
   }
 
+  /// Whether any thread may read, several at a time: not where the caller's function does.
+  var isReadOnAnyThread: Bool {
+    switch backing {
+    case .borrowed, .copied, .mapped, .descriptor: true
+    default: false
+    }
+  }
+
   /// The bytes where they are in memory, for sources that are; nil for others. Within `byteCount`.
   func pointer(at offset: UInt64, count: Int) -> UnsafeRawPointer? {
     guard let byteCount, let place = Int(exactly: offset), offset <= byteCount, UInt64(count) <= byteCount - offset else {

@@ -6,10 +6,12 @@ import ApusGraph
 /// Not thread-safe: used at load and, under the model's lock, in `prepare`.
 final class ConstantStore {
   private(set) var tensors: [ConstantTensor]
-  private let file: ModelFile
-  /// By tensor id: bytes that stay for as long as the store. Those of derived tensors, and copies of tensors that kernels
-  /// read as they are: decoded segments go after each `prepare`, and mapped ones could change under a kernel's feet.
+  let file: ModelFile
+  /// By tensor id: bytes that stay for as long as the store. Those of derived tensors, and of tensors that kernels read as they
+  /// are: decoded segments go after each `prepare`, and mapped integers could change under a kernel's feet.
   private var kept: [BulkBuffer?]
+  /// By tensor id of the file: bytes that kernels read where the caller has them.
+  private var lent: [UnsafeRawBufferPointer?]
   /// Constants in other element types than the model's.
   private var conversions: [(source: TensorID, result: TensorID)] = []
 
@@ -17,24 +19,51 @@ final class ConstantStore {
     self.file = file
     tensors = file.definition.tensors
     kept = Array(repeating: nil, count: tensors.count)
+    lent = Array(repeating: nil, count: tensors.count)
   }
 
   /// The bytes of a tensor, valid until `releaseDecoded`.
-  func bytes(_ id: TensorID) throws(ApusError) -> UnsafeRawBufferPointer {
+  /// - Parameter pool: an `apusp_pool` that decodes beside the calling thread.
+  func bytes(_ id: TensorID, on pool: OpaquePointer? = nil) throws(ApusError) -> UnsafeRawBufferPointer {
     if let box = kept[Int(id)] { return box.bytes }
-    return try file.tensorBytes(id)
+    if Int(id) < lent.count, let bytes = lent[Int(id)] { return bytes }
+    return try file.tensorBytes(id, on: pool)
   }
 
   /// The address of a tensor's bytes, valid as long as the store.
-  func pointer(_ id: TensorID) throws(ApusError) -> UnsafeRawPointer? {
-    let bytes = try bytes(id)
-    if case .segment = tensors[Int(id)].storage, kept[Int(id)] == nil {
+  func pointer(_ id: TensorID, on pool: OpaquePointer? = nil) throws(ApusError) -> UnsafeRawPointer? {
+    let bytes = try bytes(id, on: pool)
+    if case .segment = tensors[Int(id)].storage, kept[Int(id)] == nil, lent[Int(id)] == nil {
+      if try isReadInPlace(id) {
+        lent[Int(id)] = bytes
+        return bytes.baseAddress
+      }
+      if let box = try file.takeBytes(id) {
+        kept[Int(id)] = box
+        return UnsafeRawPointer(box.pointer)
+      }
       let box = try file.memory.allocate(byteCount: bytes.count, purpose: "a constant tensor")
       box.mutableBytes.copyMemory(from: bytes)
       kept[Int(id)] = box
       return UnsafeRawPointer(box.pointer)
     }
     return bytes.baseAddress
+  }
+
+  /// The segment of the file that a tensor's bytes must be decoded from, and where they lie in it; nil where they are in memory.
+  func segment(of id: TensorID) -> (index: Int, offset: UInt64, byteCount: UInt64)? {
+    guard kept[Int(id)] == nil, case .segment(let index, let offset, let byteCount) = tensors[Int(id)].storage else {
+      return nil
+    }
+    return (Int(index), offset, byteCount)
+  }
+
+  /// Whether kernels read a tensor where the caller has it: floats only, for nothing follows from their values but results.
+  private func isReadInPlace(_ id: TensorID) throws(ApusError) -> Bool {
+    switch tensors[Int(id)].elementType {
+    case .float32, .float16, .bfloat16, .float64: try file.isLent(id)
+    default: false
+    }
   }
 
   /// Gives back what was decoded for packing.

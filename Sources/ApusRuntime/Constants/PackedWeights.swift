@@ -19,15 +19,17 @@ public struct Packing: Equatable, Sendable {
   }
 }
 
+/// A packed tensor, in a block that it shares with those that were packed with it.
+struct PackedTensor {
+  let packing: Packing
+  let block: BulkBuffer
+  let pointer: UnsafeMutableRawPointer
+}
+
 /// The packed weights of a model, shared by all its sessions: filled in `prepare` under the model's lock, read only in `run`.
 final class PackedWeights {
-  private struct Entry {
-    let packing: Packing
-    let buffer: BulkBuffer
-  }
-
   /// By tensor id.
-  private var entries: [[Entry]]
+  private var entries: [[PackedTensor]]
   private let memory: BulkMemory
   private(set) var byteCount: UInt64 = 0
 
@@ -37,17 +39,92 @@ final class PackedWeights {
     self.memory = memory
   }
 
-  /// The packed bytes of `tensor`; packs them where no session has yet.
-  func buffer(
-    tensor: TensorID, packing: Packing, byteCount: Int, pack: (UnsafeMutableRawPointer) throws(ApusError) -> Void
-  ) throws(ApusError) -> BulkBuffer {
+  /// The packed form of `tensor`, where it has been made.
+  func find(_ tensor: TensorID, _ packing: Packing) -> PackedTensor? {
+    guard Int(tensor) < entries.count else { return nil }
+    return entries[Int(tensor)].first { $0.packing == packing }
+  }
+
+  private func add(_ tensor: PackedTensor, of id: TensorID) {
     // The compiler's and the planner's own constants come after those of the model.
-    while entries.count <= Int(tensor) { entries.append([]) }
-    for entry in entries[Int(tensor)] where entry.packing == packing { return entry.buffer }
-    let buffer = try memory.allocate(byteCount: byteCount, purpose: "packed weights")
-    try pack(buffer.pointer)
-    entries[Int(tensor)].append(Entry(packing: packing, buffer: buffer))
-    self.byteCount += UInt64(buffer.byteCount)
-    return buffer
+    while entries.count <= Int(id) { entries.append([]) }
+    entries[Int(id)].append(tensor)
+  }
+
+  /// One tensor on its way to the packed weights.
+  private struct Piece {
+    let request: PackedRequest
+    let target: UnsafeMutableRawPointer
+    let tensor: ConstantTensor
+    /// In the decoded segment, or nil for all of `source`.
+    let range: (offset: UInt64, byteCount: UInt64)?
+    let source: UnsafeRawBufferPointer
+
+    func pack(_ segment: UnsafeRawBufferPointer) throws(ApusError) {
+      var bytes = source
+      if let range {
+        guard let start = Untrusted(range.offset).count(atMost: segment.count),
+          let count = Untrusted(range.byteCount).count(atMost: segment.count - start)
+        else { throw ApusError(.malformed, "the tensor lies outside of its segment", tensorName: tensor.name.string) }
+        bytes = UnsafeRawBufferPointer(rebasing: segment[start..<start + count])
+        try tensor.checkElements(bytes)
+      }
+      if let first = bytes.baseAddress { request.pack(first, target) }
+    }
+  }
+
+  /// Packs what is not packed yet, into one block. The threads of `pool` take the file's segments one by one, each of which is
+  /// decoded once and packed while it is in the cache; nothing decoded stays.
+  /// - Parameter pool: an `apusp_pool`, or nil for the calling thread alone.
+  func fill(_ requests: [PackedRequest], from constants: ConstantStore, on pool: OpaquePointer?) throws(ApusError) {
+    var missing: [PackedRequest] = []
+    var offsets: [Int] = []
+    var size = 0
+    for request in requests where find(request.tensor, request.packing) == nil {
+      if missing.contains(where: { $0.tensor == request.tensor && $0.packing == request.packing }) { continue }
+      missing.append(request)
+      offsets.append(size)
+      size = try size.checkedAdding(try PlanSizes.aligned(request.byteCount))
+    }
+    guard !missing.isEmpty else { return }
+    let block = try memory.allocate(byteCount: size, purpose: "packed weights")
+    let jobs = try jobs(missing, offsets, block, constants)
+    try constants.file.forEach(jobs.map { $0.segment }, on: pool) { index, bytes throws(ApusError) in
+      for piece in jobs[index].pieces { try piece.pack(bytes) }
+    }
+    for (index, request) in missing.enumerated() {
+      add(
+        PackedTensor(packing: request.packing, block: block, pointer: block.pointer + offsets[index]), of: request.tensor)
+    }
+    byteCount += UInt64(size)
+  }
+
+  private struct Job {
+    let segment: Int?
+    var pieces: [Piece]
+    var byteCount: Int
+  }
+
+  /// One job for each segment and for each tensor that is in memory, the largest first.
+  private func jobs(
+    _ requests: [PackedRequest], _ offsets: [Int], _ block: BulkBuffer, _ constants: ConstantStore
+  ) throws(ApusError) -> [Job] {
+    var jobs: [Job] = []
+    var jobOfSegment = [Int?](repeating: nil, count: constants.file.segments.count)
+    for (index, request) in requests.enumerated() {
+      let segment = constants.segment(of: request.tensor)
+      let piece = Piece(
+        request: request, target: block.pointer + offsets[index], tensor: constants.tensors[Int(request.tensor)],
+        range: segment.map { ($0.offset, $0.byteCount) },
+        source: segment == nil ? try constants.bytes(request.tensor) : UnsafeRawBufferPointer(start: nil, count: 0))
+      if let segment, let job = jobOfSegment[segment.index] {
+        jobs[job].pieces.append(piece)
+        jobs[job].byteCount += request.byteCount
+      } else {
+        if let segment { jobOfSegment[segment.index] = jobs.count }
+        jobs.append(Job(segment: segment?.index, pieces: [piece], byteCount: request.byteCount))
+      }
+    }
+    return jobs.sorted { $0.byteCount > $1.byteCount }
   }
 }

@@ -30,7 +30,7 @@ struct PlanSizes {
       switch buffer.kind {
       case .arena: break
       case .input, .output: ports = try ports.checkedAdding(try PlanSizes.aligned(buffer.byteCount))
-      case .packed: packed = try packed.checkedAdding(buffer.byteCount)
+      case .packed: packed = try packed.checkedAdding(try PlanSizes.aligned(buffer.byteCount))
       case .table: tables = try tables.checkedAdding(try PlanSizes.aligned(buffer.byteCount))
       case .constant(let id):
         if !counted.contains(id) {
@@ -88,7 +88,7 @@ final class PreparedPlan {
   private let arenaOffsets: [Int]
   private let controlBuffer: BulkBuffer
   /// Keeps packed weights alive; the addresses are in the table.
-  private var packedBuffers: [BulkBuffer] = []
+  private var packedBlocks: [BulkBuffer] = []
   private let addresses: UnsafeMutablePointer<UnsafeMutableRawPointer?>
   private let stepTable: UnsafeMutablePointer<apusp_step>
   private var argumentBlocks: [UnsafeMutableRawPointer] = []
@@ -147,20 +147,26 @@ final class PreparedPlan {
   /// - Parameters:
   ///   - workspace: the arena's memory, shared by plans of which one runs at a time.
   ///   - packed: the packed weights of the model that `builder` planned, under the same lock as its constants.
+  ///   - pool: an `apusp_pool` that decodes and packs beside the calling thread, or nil.
   convenience init(
-    _ builder: PlanBuilder, workspace: Workspace, packed: PackedWeights, threads: Int
+    _ builder: PlanBuilder, workspace: Workspace, packed: PackedWeights, threads: Int, pool: OpaquePointer? = nil
   ) throws(ApusError) {
     let sizes = try PlanSizes(builder, threads: threads)
     let ports = try PortLayout(builder)
     try workspace.reserve(sizes.arena)
     let control = try workspace.memory.allocate(byteCount: sizes.control, purpose: "the session's steps")
-    try self.init(builder, packed, threads, sizes, ports, workspace, control)
+    var requests: [PackedRequest] = []
+    for buffer in sizes.buffers {
+      if case .packed(let request) = buffer.kind { requests.append(request) }
+    }
+    try packed.fill(requests, from: builder.constants, on: pool)
+    try self.init(builder, packed, threads, sizes, ports, workspace, control, pool)
   }
 
   /// Throws only once all is set: Embedded Swift does not free an object whose designated initializer throws before.
   private init(
     _ builder: PlanBuilder, _ packed: PackedWeights, _ threads: Int, _ sizes: PlanSizes, _ ports: PortLayout,
-    _ workspace: Workspace, _ controlBuffer: BulkBuffer
+    _ workspace: Workspace, _ controlBuffer: BulkBuffer, _ pool: OpaquePointer?
   ) throws(ApusError) {
     steps = builder.steps
     arenaBytes = sizes.arena
@@ -213,14 +219,12 @@ final class PreparedPlan {
         bytes.withUnsafeBytes { place.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(place), byteCount: $0.count) }
         addresses[index] = place
       case .constant(let id):
-        addresses[index] = UnsafeMutableRawPointer(mutating: try builder.constants.pointer(id))
+        addresses[index] = UnsafeMutableRawPointer(mutating: try builder.constants.pointer(id, on: pool))
       case .packed(let request):
-        let made = try packed.buffer(tensor: request.tensor, packing: request.packing, byteCount: request.byteCount) {
-          target throws(ApusError) in
-          let source = try builder.constants.bytes(request.tensor)
-          if let first = source.baseAddress { request.pack(first, target) }
+        guard let made = packed.find(request.tensor, request.packing) else {
+          throw ApusError(.internal, "weights were not packed")
         }
-        packedBuffers.append(made)
+        if packedBlocks.last !== made.block { packedBlocks.append(made.block) }
         addresses[index] = made.pointer
       }
     }

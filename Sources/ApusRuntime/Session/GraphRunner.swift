@@ -282,7 +282,8 @@ final class GraphRunner {
         program: part, constants: constants, registry: model.registry, bindings: model.bindings, inference: found.inference,
         level: model.level, threads: resources.threads, convolution: model.convolution)
       let plan = try PreparedPlan(
-        builder, workspace: resources.workspace, packed: packed, threads: resources.threads)
+        builder, workspace: resources.workspace, packed: packed, threads: resources.threads,
+        pool: resources.execution.pool)
       try constants.releaseDecoded()
       var inputTypes: [TensorType] = []
       for id in part.graph.inputs {

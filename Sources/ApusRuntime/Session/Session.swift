@@ -129,7 +129,7 @@ public final class Session {
     if plans.count == Session.keptPlans { plans.removeFirst() }
     let made = try model.withConstants { constants, packed throws(ApusError) in
       defer { try? constants.releaseDecoded() }
-      return try PreparedPlan(builder, workspace: resources.workspace, packed: packed, threads: threads)
+      return try PreparedPlan(builder, workspace: resources.workspace, packed: packed, threads: threads, pool: pool?.handle)
     }
     plans.append(PlanOfShapes(shapes, made))
     try usePlan(plans.count - 1)

@@ -39,6 +39,9 @@ void *APUSP_NULLABLE apusp_allocate(apusp_memory *APUSP_NONNULL memory, size_t s
 // Gives back what apusp_allocate returned for the same size and alignment; NULL is ignored.
 void apusp_free(apusp_memory *APUSP_NONNULL memory, void *APUSP_NULLABLE pointer, size_t size, size_t alignment);
 
+// Undoes the byte-plane filter of files for elements of 4 bytes: target[4 i + j] = source[j count + i].
+void apusp_join_byte_planes4(const void *APUSP_NONNULL source, int64_t count, void *APUSP_NONNULL target);
+
 // Bytes in use now, the most so far, and the limit. The counters count what was asked for.
 uint64_t apusp_memory_in_use(const apusp_memory *APUSP_NONNULL memory);
 uint64_t apusp_memory_peak(const apusp_memory *APUSP_NONNULL memory);
