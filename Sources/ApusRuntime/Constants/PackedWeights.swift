@@ -1,5 +1,6 @@
 import ApusFormat
 import ApusGraph
+import CApusPlatform
 
 /// A way to pack a constant tensor for a kernel: what the packed bytes depend on besides the tensor.
 public struct Packing: Equatable, Sendable {
@@ -69,7 +70,11 @@ final class PackedWeights {
         bytes = UnsafeRawBufferPointer(rebasing: segment[start..<start + count])
         try tensor.checkElements(bytes)
       }
-      if let first = bytes.baseAddress { request.pack(first, target) }
+      guard let first = bytes.baseAddress else { return }
+      // Some packings compute: whatever the caller's mode, they give the same bits as on a worker.
+      let mode = apusp_fp_enter()
+      request.pack(first, target)
+      apusp_fp_leave(mode)
     }
   }
 
