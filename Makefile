@@ -5,10 +5,10 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help deps demo test libapus install bench hardening lint format schema clean conformance
+.PHONY: help deps demo test libapus libapus-full install install-full bench hardening lint format schema clean conformance
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 deps: ## Install the system packages (apt); done by the other targets, too
 	@tools/install-deps
@@ -19,11 +19,17 @@ demo: deps ## Train LeNet on Fashion-MNIST, convert it, classify 10,000 images f
 test: deps ## Run every test: Swift, C, linking, dependency, hardening (short)
 	@tools/run-tests
 
-libapus: deps ## Build libapus.so and libapus.a (need libc and libm alone) into build/
-	@tools/build-libapus
+libapus: deps ## Build libapus.so and .a (need libc and libm alone) into build/; OPS='a.apus b.apus': for these models alone
+	@tools/build-libapus $(if $(OPS),--ops $(OPS)) $(if $(NAME),--name '$(NAME)')
+
+libapus-full: deps ## Build libapus-full.so and .a: with strings, ai.onnx.ml and training operators, too
+	@tools/build-libapus --pack full
 
 install: libapus ## Install libapus, headers, pkg-config and CMake files under PREFIX=/usr/local
 	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' tools/install-libapus
+
+install-full: libapus-full ## Install libapus-full beside it
+	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' tools/install-libapus --name apus-full
 
 bench: libapus ## Measure Apus beside other runtimes; tables and a plot into build/bench/
 	@tools/install-deps bench

@@ -165,7 +165,7 @@ APUS_API const char *apus_version_string(void);
 typedef struct apus_build_info {
   uint64_t struct_size;
   const char *compiler;      /* name and version of the Swift compiler */
-  const char *operator_pack; /* "core" or "full": which operators the library has */
+  const char *operator_pack; /* which operators the library has: "core", "full" (libapus-full), "selection" (OPS=) */
   uint32_t is_embedded;      /* 1: needs libc and libm alone; 0: uses the Swift runtime library */
   uint32_t file_major;       /* major version of the .apus files that it reads */
   uint32_t file_minor;       /* and their minor version; while the major version is 0, each minor one is a format of its own */

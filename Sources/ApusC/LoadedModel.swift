@@ -45,9 +45,7 @@ final class LoadedModel: @unchecked Sendable {
       inputs = model.inputs.map { builder.add($0, symbols: definition.symbols) }
       outputs = model.outputs.map { builder.add($0, symbols: definition.symbols) }
       states = model.states.map { builder.add($0.name) }
-      var sorted = definition.metadata.entries
-      sorted.sort { $0.key < $1.key }
-      entries = sorted.map { (builder.add($0.key), builder.add($0.value)) }
+      entries = definition.metadata.entries.inOrder { $0.key < $1.key }.map { (builder.add($0.key), builder.add($0.value)) }
       let kinds = definition.usedOperators()
       self.kinds = kinds
       kindNames = kinds.map { (builder.add($0.domain), builder.add($0.name)) }

@@ -59,7 +59,7 @@ private func load(
     let values = try apus_load_options.read(optional: options, "apus_load_options")
     let log = Log(write: values.log, user: values.log_user)
     do throws(ApusError) {
-      var load = LoadOptions()
+      var load = LoadOptions.library
       load.limits = try Limits(values.limits)
       load.memory = try BulkMemory.over(values.allocator, limit: load.limits.memoryBytes)
       load.level = try selectedCPU(values.cpu).level

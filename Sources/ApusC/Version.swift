@@ -1,5 +1,6 @@
 import ApusFormat
 import ApusGraph
+import ApusRuntime
 public import CApus
 import CApusPlatform
 
@@ -18,13 +19,13 @@ public func apus_build(_ info: UnsafeMutablePointer<apus_build_info>?, _ error: 
     #else
       value.compiler = constantText("Swift 6.3")
     #endif
-    value.operator_pack = constantText("core")
+    value.operator_pack = constantText(LoadOptions.library.registry.pack.name)
     #if hasFeature(Embedded)
       value.is_embedded = 1
     #endif
     value.file_major = UInt32(FileHeader.major)
     value.file_minor = UInt32(FileHeader.minor)
-    value.operator_count = UInt32(clamping: OperatorRegistry.core.schemas.reduce(0) { $0 + $1.versions.count })
+    value.operator_count = UInt32(clamping: LoadOptions.library.registry.schemas.reduce(0) { $0 + $1.versions.count })
     try apus_build_info.write(value, to: try require(info, "info"), "apus_build_info")
   }
 }

@@ -89,6 +89,6 @@ public enum ElementType: Int32, Sendable, CaseIterable {
 extension StaticString {
   /// The text as a `String`, for messages.
   public var text: String {
-    String(decoding: UnsafeBufferPointer(start: utf8Start, count: utf8CodeUnitCount), as: UTF8.self)
+    @inline(never) get { String(decoding: UnsafeBufferPointer(start: utf8Start, count: utf8CodeUnitCount), as: UTF8.self) }
   }
 }

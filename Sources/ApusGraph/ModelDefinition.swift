@@ -84,7 +84,10 @@ public struct Node: Sendable {
 
 extension Name {
   /// The domain of the standard operators, spelled out (ONNX files leave it empty).
-  public static let onnx: Name = "ai.onnx"
+  public static var onnx: Name {
+    @inline(never) get { standard }
+  }
+  private static let standard: Name = "ai.onnx"
   public static let machineLearning: Name = "ai.onnx.ml"
   public static let previewTraining: Name = "ai.onnx.preview.training"
   /// The domain of Apus's own operators.

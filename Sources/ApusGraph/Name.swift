@@ -21,7 +21,14 @@ public struct Name: Hashable, Comparable, Sendable, ExpressibleByStringLiteral {
   public var isEmpty: Bool { bytes.isEmpty }
 
   /// The name as text, for messages; bytes that are not UTF-8 are shown as the replacement character.
-  public var string: String { String(decoding: bytes, as: UTF8.self) }
+  public var string: String {
+    @inline(never) get { String(decoding: bytes, as: UTF8.self) }
+  }
+
+  /// Whether this is the name of a literal: `self == literal` without a copy of its bytes.
+  public func `is`(_ literal: StaticString) -> Bool {
+    bytes.elementsEqual(UnsafeBufferPointer(start: literal.utf8Start, count: literal.utf8CodeUnitCount))
+  }
 
   public static func == (a: Name, b: Name) -> Bool { a.bytes == b.bytes }
 

@@ -72,9 +72,8 @@ extension ModelDefinition {
         all.append(Needs.Operator(domain: node.domain, name: node.operatorName, sinceVersion: node.sinceVersion))
       }
     }
-    all.sort()
     var unique: [Needs.Operator] = []
-    for candidate in all where unique.last != candidate { unique.append(candidate) }
+    for candidate in all.inOrder() where unique.last != candidate { unique.append(candidate) }
     return unique
   }
 }

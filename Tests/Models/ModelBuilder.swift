@@ -36,8 +36,8 @@ struct ModelBuilder {
   }
 
   mutating func node(
-    _ operatorName: Name, _ sinceVersion: Int32, _ inputs: [ValueID], named name: Name, outputs: Int = 1,
-    _ attributes: [Attribute] = []
+    _ operatorName: Name, domain: Name = .onnx, _ sinceVersion: Int32, _ inputs: [ValueID], named name: Name,
+    outputs: Int = 1, _ attributes: [Attribute] = []
   ) -> ValueID {
     let first = ValueID(graph.values.count)
     for index in 0..<outputs {
@@ -45,7 +45,7 @@ struct ModelBuilder {
     }
     graph.nodes.append(
       Node(
-        name: name, operatorName: operatorName, sinceVersion: sinceVersion, inputs: inputs,
+        name: name, domain: domain, operatorName: operatorName, sinceVersion: sinceVersion, inputs: inputs,
         outputs: (0..<outputs).map { first + ValueID($0) }, attributes: attributes))
     return first
   }

@@ -102,9 +102,18 @@ func wide() -> ModelDefinition {
   return model.build()
 }
 
+/// 1 where an element of [2, 3] is above 2, else 0: by an operator of the pack `extras`.
+func binarizer() -> ModelDefinition {
+  var model = ModelBuilder()
+  let x = model.input("x", .float32, [2, 3])
+  model.output(
+    model.node("Binarizer", domain: .machineLearning, 1, [x], named: "above", [Attribute("threshold", .float(2))]))
+  return model.build()
+}
+
 let models: [(String, ModelDefinition)] = [
   ("lenet", lenet()), ("lstm", lstm()), ("affine", affine(correct: true)), ("affine-wrong", affine(correct: false)),
-  ("counter", counter()), ("gather", gather()), ("slow", slow()), ("wide", wide()),
+  ("counter", counter()), ("gather", gather()), ("slow", slow()), ("wide", wide()), ("binarizer", binarizer()),
 ]
 guard CommandLine.arguments.count == 2 else { fatalError("usage: apus-test-models FOLDER") }
 for (name, definition) in models {

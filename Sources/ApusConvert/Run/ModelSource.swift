@@ -35,16 +35,6 @@ public enum SourceFormat: Sendable {
   }
 }
 
-extension LoadOptions {
-  /// All operators that this release has, those of the pack `extras` too: what modelconv runs models with.
-  public static var full: LoadOptions {
-    var options = LoadOptions()
-    options.registry = .full
-    options.bindings = .full
-    return options
-  }
-}
-
 extension ApusError.Status {
   /// Whether it says that the model is right but that this release lacks something for it.
   public var isUnsupported: Bool {

@@ -139,7 +139,7 @@ extension ModelDefinition {
   }
 
   /// Ascending, for many look-ups.
-  private func portNames(_ ports: [ValueID]) -> [Name] { ports.map { graphs[0].values[Int($0)].name }.sorted() }
+  private func portNames(_ ports: [ValueID]) -> [Name] { ports.map { graphs[0].values[Int($0)].name }.inOrder() }
 }
 
 extension ValueType {
@@ -157,7 +157,7 @@ extension ValueType {
 
 /// Throws 500 where two of `names` are equal. Empty names are nobody's.
 func checkUnique(_ names: [Name], what: String) throws(ApusError) {
-  let sorted = names.filter { !$0.isEmpty }.sorted()
+  let sorted = names.filter { !$0.isEmpty }.inOrder()
   for index in 1..<max(1, sorted.count) where sorted[index - 1] == sorted[index] {
     throw ApusError(.invalidModel, what + ": two with the name '" + sorted[index].string + "'")
   }
@@ -174,7 +174,7 @@ private func contains(_ names: [Name], _ name: Name) -> Bool {
 }
 
 func areDistinct(_ ids: [Int32]) -> Bool {
-  let sorted = ids.sorted()
+  let sorted = ids.inOrder()
   for index in 1..<max(1, sorted.count) where sorted[index - 1] == sorted[index] { return false }
   return true
 }

@@ -94,16 +94,14 @@ extension OperatorSchema {
   /// `x / (1 + exp(-alpha x))`.
   public static let microsoftQuickGelu = microsoft("QuickGelu", attributes: [alpha(1.702)])
 
-  private static func microsoft(_ name: Name, attributes: [AttributeSchema] = []) -> OperatorSchema {
-    var schema = unary(name, versions: [1], types: .floats, attributes: attributes)
-    schema.domain = "com.microsoft"
-    return schema
+  private static func microsoft(_ name: StaticString, attributes: [AttributeSchema] = []) -> OperatorSchema {
+    unary(name, domain: .microsoft, versions: [1], types: .floats, attributes: attributes)
   }
 
   /// The operand plus a bias along the last axis, then Gelu: the tanh form of FastGelu, where the bias may be left out.
-  private static func microsoftBiased(_ name: Name, _ arity: Parameter.Arity) -> OperatorSchema {
+  private static func microsoftBiased(_ name: StaticString, _ arity: Parameter.Arity) -> OperatorSchema {
     OperatorSchema(
-      domain: "com.microsoft", name: name, versions: [1],
+      domain: .microsoft, name: name, versions: [1],
       inputs: [Parameter("X", .floats), Parameter("bias", .floats, arity)], outputs: [Parameter("Y", .floats)]
     ) { context throws(ApusError) in
       try context.requireRank(1, 1)

@@ -1,5 +1,5 @@
 extension OperatorSchema {
-  private static func extreme(_ name: Name) -> OperatorSchema {
+  private static func extreme(_ name: StaticString) -> OperatorSchema {
     OperatorSchema(
       name: name, versions: [13], inputs: [Parameter("data", .numeric)],
       outputs: [Parameter("reduced", TypeSet(.int64), group: 0)],
@@ -29,7 +29,7 @@ extension OperatorSchema {
   /// The places of the smallest elements along `axis`.
   public static let argMin = extreme("ArgMin")
 
-  private static func cumulative(_ name: Name, versions: [Int32]) -> OperatorSchema {
+  private static func cumulative(_ name: StaticString, versions: [Int32]) -> OperatorSchema {
     let types: TypeSet = [.floats, TypeSet(.int32, .int64, .uint32, .uint64)]
     return OperatorSchema(
       name: name, versions: versions,
@@ -90,7 +90,7 @@ extension OperatorSchema {
   }
 
   private static func alongAxis(
-    _ name: Name, versions: [Int32], _ more: [AttributeSchema] = [],
+    _ name: StaticString, versions: [Int32], _ more: [AttributeSchema] = [],
     _ check: @escaping @Sendable (InferenceContext) throws(ApusError) -> Void = { _ in }
   ) -> OperatorSchema {
     OperatorSchema(

@@ -22,7 +22,7 @@ extension InferenceContext {
 extension OperatorSchema {
   /// A binary operator with multidirectional broadcasting, whose result has the operands' type.
   static func binary(
-    _ name: Name, versions: [Int32], types: TypeSet, attributes: [AttributeSchema] = []
+    _ name: StaticString, versions: [Int32], types: TypeSet, attributes: [AttributeSchema] = []
   ) -> OperatorSchema {
     OperatorSchema(
       name: name, versions: versions, inputs: [Parameter("A", types), Parameter("B", types)],
@@ -52,7 +52,7 @@ extension OperatorSchema {
   }
 
   /// One or more operands broadcast against each other.
-  private static func variadic(_ name: Name, types: TypeSet) -> OperatorSchema {
+  private static func variadic(_ name: StaticString, types: TypeSet) -> OperatorSchema {
     OperatorSchema(
       name: name, versions: [13], inputs: [Parameter("data", types, .variadic)], outputs: [Parameter("result", types)]
     ) { context throws(ApusError) in
@@ -89,7 +89,7 @@ extension OperatorSchema {
   // MARK: Comparison and logic
 
   /// A comparison with multidirectional broadcasting. With NaN all are false.
-  private static func comparison(_ name: Name, version: Int32, types: TypeSet) -> OperatorSchema {
+  private static func comparison(_ name: StaticString, version: Int32, types: TypeSet) -> OperatorSchema {
     OperatorSchema(
       name: name, versions: [version], inputs: [Parameter("A", types), Parameter("B", types)],
       outputs: [Parameter("C", TypeSet(.bool), group: 2)]

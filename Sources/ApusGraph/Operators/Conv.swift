@@ -17,7 +17,7 @@ extension InferenceContext {
   }
 
   /// A count of groups of channels, 1 or more.
-  func groupCount(_ name: Name) throws(ApusError) -> Int {
+  func groupCount(_ name: StaticString) throws(ApusError) -> Int {
     let count = attributes.int(name) ?? 1
     guard count >= 1 else { throw attributeError(name, expected: "1 or more", actual: "\(count)") }
     return count

@@ -53,7 +53,7 @@ extension OperatorSchema {
 
 extension InferenceContext {
   /// The element type that an attribute names by its number.
-  func elementType(attribute: Name) throws(ApusError) -> ElementType {
+  func elementType(attribute: StaticString) throws(ApusError) -> ElementType {
     let number = attributes.int(attribute) ?? 0
     guard let code = Int32(exactly: number), let type = ElementType(rawValue: code) else {
       throw attributeError(attribute, expected: "an element type's number, 1 to 26", actual: "\(number)")

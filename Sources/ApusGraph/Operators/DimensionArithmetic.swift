@@ -33,7 +33,7 @@ extension InferenceContext {
   }
 
   /// A required attribute that counts something: 1 or more.
-  func positiveCount(_ name: Name) throws(ApusError) -> Int {
+  func positiveCount(_ name: StaticString) throws(ApusError) -> Int {
     guard let value = attributes.int(name), value > 0, value <= Int(Int32.max) else {
       throw attributeError(name, expected: "1 or more", actual: attributes.int(name).map { "\($0)" } ?? "none")
     }

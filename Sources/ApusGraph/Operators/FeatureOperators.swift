@@ -32,7 +32,7 @@ extension OperatorSchema {
   }
 
   private static func featureMap(
-    _ name: Name, result: TypeSet, group: Int, _ attributes: [AttributeSchema],
+    _ name: StaticString, result: TypeSet, group: Int, _ attributes: [AttributeSchema],
     _ check: @escaping @Sendable (InferenceContext) throws(ApusError) -> Void = { _ in }
   ) -> OperatorSchema {
     OperatorSchema(
@@ -65,7 +65,7 @@ extension OperatorSchema {
   public static let scaler = featureMap(
     "Scaler", result: TypeSet(.float32), group: 0, [AttributeSchema("offset", .floats), AttributeSchema("scale", .floats)]
   ) { context throws(ApusError) in
-    for name: Name in ["offset", "scale"] {
+    for name: StaticString in ["offset", "scale"] {
       try requireOnePerFeature(context, name, context.attributes.floats(name)?.count ?? 0)
     }
   }
@@ -81,7 +81,7 @@ extension OperatorSchema {
     }
   }
 
-  private static func requireOnePerFeature(_ context: InferenceContext, _ name: Name, _ count: Int) throws(ApusError) {
+  private static func requireOnePerFeature(_ context: InferenceContext, _ name: StaticString, _ count: Int) throws(ApusError) {
     let features = context.shape(0)?.dimensions.last?.value
     guard count == 1 || count == features ?? count, count > 0 else {
       throw context.attributeError(name, expected: "1 or \(features ?? 1) numbers", actual: "\(count)")

@@ -26,10 +26,10 @@ extension OperatorSchema {
       AttributeSchema("v_quant_type", default: .string("NONE")),
     ]
   ) { context throws(ApusError) in
-    for name: Name in ["kv_cache_bit_width", "qk_output", "sliding_window_cache", "smooth_softmax"]
+    for name: StaticString in ["kv_cache_bit_width", "qk_output", "sliding_window_cache", "smooth_softmax"]
     where (context.attributes.int(name) ?? 0) > 0 {
       throw ApusError(
-        .unsupported, "attribute '" + name.string + "' is set", operatorName: context.node.label, expected: "0")
+        .unsupported, "attribute '" + name.text + "' is set", operatorName: context.node.label, expected: "0")
     }
     let (heads, keyHeads) = (try context.positiveCount("num_heads"), try context.positiveCount("kv_num_heads"))
     guard heads % keyHeads == 0 else {

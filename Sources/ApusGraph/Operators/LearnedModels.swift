@@ -29,7 +29,7 @@ extension OperatorSchema {
   private static let transform = AttributeSchema("post_transform", default: .string("NONE"))
 
   private static func classifier(
-    _ name: Name, versions: [Int32] = [1], labels: Name, _ attributes: [AttributeSchema],
+    _ name: StaticString, versions: [Int32] = [1], labels: StaticString, _ attributes: [AttributeSchema],
     columns: @escaping @Sendable (InferenceContext) -> Int
   ) -> OperatorSchema {
     OperatorSchema(
@@ -48,7 +48,7 @@ extension OperatorSchema {
   }
 
   private static func regressor(
-    _ name: Name, versions: [Int32] = [1], _ attributes: [AttributeSchema],
+    _ name: StaticString, versions: [Int32] = [1], _ attributes: [AttributeSchema],
     targets: @escaping @Sendable (InferenceContext) -> Int
   ) -> OperatorSchema {
     OperatorSchema(

@@ -175,5 +175,5 @@ public func normalizedAxes(_ context: InferenceContext, rank: Int) throws(ApusEr
     }
     axes.append(axis)
   }
-  return axes.sorted()
+  return axes.inOrder()
 }

@@ -27,7 +27,7 @@ public struct OptimizerOperands: Sendable {
 }
 
 extension OperatorSchema {
-  private static func optimizer(_ name: Name, states: Int, _ attributes: [AttributeSchema]) -> OperatorSchema {
+  private static func optimizer(_ name: StaticString, states: Int, _ attributes: [AttributeSchema]) -> OperatorSchema {
     let floats = TypeSet(.float32, .float64)
     return OperatorSchema(
       domain: .previewTraining, name: name, versions: [1],

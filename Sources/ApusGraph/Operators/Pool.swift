@@ -68,7 +68,7 @@ extension OperatorSchema {
   /// `(sum |x|^p)^(1/p)` over all spatial axes.
   public static let globalLpPool = globalPool("GlobalLpPool", [AttributeSchema("p", default: .int(2))])
 
-  private static func globalPool(_ name: Name, _ attributes: [AttributeSchema]) -> OperatorSchema {
+  private static func globalPool(_ name: StaticString, _ attributes: [AttributeSchema]) -> OperatorSchema {
     OperatorSchema(
       name: name, versions: [22], inputs: [Parameter("X", .floats)], outputs: [Parameter("Y", .floats)], attributes: attributes
     ) { context throws(ApusError) in

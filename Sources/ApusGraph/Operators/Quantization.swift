@@ -138,7 +138,7 @@ extension OperatorSchema {
 
 extension InferenceContext {
   /// The element type that an attribute names by its number, one of `types`.
-  func elementType(_ attribute: Name, among types: TypeSet) throws(ApusError) -> ElementType {
+  func elementType(_ attribute: StaticString, among types: TypeSet) throws(ApusError) -> ElementType {
     let type = try elementType(attribute: attribute)
     guard types.contains(type) else {
       throw attributeError(attribute, expected: types.text, actual: type.name.text)

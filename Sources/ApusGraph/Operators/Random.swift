@@ -2,7 +2,7 @@ extension OperatorSchema {
   private static let seed = AttributeSchema("seed", .float)
 
   /// Numbers of a distribution in a shape that an attribute gives.
-  private static func random(_ name: Name, attributes: [AttributeSchema]) -> OperatorSchema {
+  private static func random(_ name: StaticString, attributes: [AttributeSchema]) -> OperatorSchema {
     OperatorSchema(
       name: name, versions: [22], inputs: [], outputs: [Parameter("output", .floats)],
       attributes: attributes + [
@@ -18,7 +18,7 @@ extension OperatorSchema {
   }
 
   /// The same in the shape of another tensor, and in its type unless an attribute gives one.
-  private static func randomLike(_ name: Name, attributes: [AttributeSchema]) -> OperatorSchema {
+  private static func randomLike(_ name: StaticString, attributes: [AttributeSchema]) -> OperatorSchema {
     OperatorSchema(
       name: name, versions: [22], inputs: [Parameter("input", .all)], outputs: [Parameter("output", .floats, group: 2)],
       attributes: attributes + [seed, AttributeSchema("dtype", .int)]

@@ -12,7 +12,7 @@ public func reducedAxes(_ context: InferenceContext, rank: Int) throws(ApusError
     }
   }
   if axes.isEmpty, !context.attributes.flag("noop_with_empty_axes") { return Array(0..<rank) }
-  return axes.sorted()
+  return axes.inOrder()
 }
 
 extension OperatorSchema {
@@ -21,7 +21,7 @@ extension OperatorSchema {
   /// What can be compared: the bounds of booleans are false and true.
   private static let ordered: TypeSet = reducible.union(TypeSet(.int8, .uint8, .bool))
 
-  private static func reduction(_ name: Name, versions: [Int32] = [18], _ types: TypeSet = reducible) -> OperatorSchema {
+  private static func reduction(_ name: StaticString, versions: [Int32] = [18], _ types: TypeSet = reducible) -> OperatorSchema {
     OperatorSchema(
       name: name, versions: versions,
       inputs: [Parameter("data", types), Parameter("axes", TypeSet(.int64), group: 2, .optional, steers: true)],

@@ -113,7 +113,7 @@ extension OperatorSchema {
 }
 
 extension InferenceContext {
-  fileprivate func positive(_ attribute: Name) throws(ApusError) -> Int {
+  fileprivate func positive(_ attribute: StaticString) throws(ApusError) -> Int {
     guard let value = attributes.int(attribute), value > 0 else {
       throw attributeError(attribute, expected: "1 or more", actual: "\(attributes.int(attribute) ?? 0)")
     }

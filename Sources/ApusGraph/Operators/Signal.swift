@@ -62,7 +62,7 @@ extension OperatorSchema {
     context.setOutput(0, type, shape)
   }
 
-  private static func window(_ name: Name) -> OperatorSchema {
+  private static func window(_ name: StaticString) -> OperatorSchema {
     OperatorSchema(
       name: name, versions: [17], inputs: [Parameter("size", lengths, group: 2, steers: true)],
       outputs: [Parameter("output", .numeric, group: 0)],

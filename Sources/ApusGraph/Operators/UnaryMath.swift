@@ -1,10 +1,10 @@
 extension OperatorSchema {
   /// An operator that maps each element to one of the same type.
   static func unary(
-    _ name: Name, versions: [Int32], types: TypeSet, attributes: [AttributeSchema] = []
+    _ name: StaticString, domain: Name? = nil, versions: [Int32], types: TypeSet, attributes: [AttributeSchema] = []
   ) -> OperatorSchema {
     OperatorSchema(
-      name: name, versions: versions, inputs: [Parameter("X", types)], outputs: [Parameter("Y", types)],
+      domain: domain, name: name, versions: versions, inputs: [Parameter("X", types)], outputs: [Parameter("Y", types)],
       attributes: attributes
     ) { context throws(ApusError) in
       try context.propagate()
@@ -47,7 +47,7 @@ extension OperatorSchema {
   ]
 
   /// A question about each element.
-  private static func predicate(_ name: Name, attributes: [AttributeSchema] = []) -> OperatorSchema {
+  private static func predicate(_ name: StaticString, attributes: [AttributeSchema] = []) -> OperatorSchema {
     OperatorSchema(
       name: name, versions: [20], inputs: [Parameter("X", special)],
       outputs: [Parameter("Y", TypeSet(.bool), group: 2)], attributes: attributes

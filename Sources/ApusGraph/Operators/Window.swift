@@ -46,7 +46,7 @@ public struct Window: Sendable {
   }
 
   static func list(
-    _ name: Name, _ context: InferenceContext, count: Int, minimum: Int, otherwise: Int
+    _ name: StaticString, _ context: InferenceContext, count: Int, minimum: Int, otherwise: Int
   ) throws(ApusError) -> [Int] {
     guard let values = context.attributes.ints(name) else { return Array(repeating: otherwise, count: count) }
     guard values.count == count else {

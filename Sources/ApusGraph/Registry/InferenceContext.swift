@@ -16,8 +16,8 @@ public struct Operand: Sendable {
   public var floats: [Double]? { contents.flatMap { type.elementType.floats($0) } }
 }
 
-/// A node with its schema: attributes by name, with defaults.
-public struct AttributeReader: Sendable {
+/// A node with its schema: attributes by name, with defaults. A class, so that rules and bindings hand it on by reference.
+public final class AttributeReader: Sendable {
   public let node: Node
   public let schema: OperatorSchema
 
@@ -27,48 +27,48 @@ public struct AttributeReader: Sendable {
   }
 
   /// The attribute as the node gives it or, where it leaves it out, the schema's default.
-  public func value(_ name: Name) -> AttributeValue? {
-    for attribute in node.attributes where attribute.name == name { return attribute.value }
-    for attribute in schema.attributes where attribute.name == name { return attribute.defaultValue }
+  public func value(_ name: StaticString) -> AttributeValue? {
+    for attribute in node.attributes where attribute.name.is(name) { return attribute.value }
+    for attribute in schema.attributes where attribute.name.is(name) { return attribute.defaultValue }
     return nil
   }
 
-  public func int(_ name: Name) -> Int? {
+  public func int(_ name: StaticString) -> Int? {
     if case .int(let value) = value(name) { Int(value) } else { nil }
   }
 
   /// An int attribute that ONNX uses as a truth value: 0 is false, all else true.
-  public func flag(_ name: Name) -> Bool { (int(name) ?? 0) != 0 }
+  public func flag(_ name: StaticString) -> Bool { (int(name) ?? 0) != 0 }
 
-  public func float(_ name: Name) -> Float? {
+  public func float(_ name: StaticString) -> Float? {
     if case .float(let value) = value(name) { value } else { nil }
   }
 
-  public func floats(_ name: Name) -> [Float]? {
+  public func floats(_ name: StaticString) -> [Float]? {
     if case .floats(let values) = value(name) { values } else { nil }
   }
 
-  public func ints(_ name: Name) -> [Int]? {
+  public func ints(_ name: StaticString) -> [Int]? {
     if case .ints(let values) = value(name) { values.map { Int($0) } } else { nil }
   }
 
-  public func string(_ name: Name) -> Name? {
+  public func string(_ name: StaticString) -> Name? {
     if case .string(let value) = value(name) { value } else { nil }
   }
 
-  public func strings(_ name: Name) -> [Name]? {
+  public func strings(_ name: StaticString) -> [Name]? {
     if case .strings(let values) = value(name) { values } else { nil }
   }
 
-  public func tensor(_ name: Name) -> TensorID? {
+  public func tensor(_ name: StaticString) -> TensorID? {
     if case .tensor(let id) = value(name) { id } else { nil }
   }
 
-  public func graph(_ name: Name) -> GraphID? {
+  public func graph(_ name: StaticString) -> GraphID? {
     if case .graph(let id) = value(name) { id } else { nil }
   }
 
-  public func type(_ name: Name) -> ValueType? {
+  public func type(_ name: StaticString) -> ValueType? {
     if case .type(let type) = value(name) { type } else { nil }
   }
 }
@@ -135,9 +135,9 @@ public struct InferenceContext: Sendable {
   }
 
   /// An `invalid_attribute` error about this node.
-  public func attributeError(_ name: Name, expected: String, actual: String) -> ApusError {
+  public func attributeError(_ name: StaticString, expected: String, actual: String) -> ApusError {
     ApusError(
-      .invalidAttribute, "attribute '" + name.string + "' is out of range", operatorName: node.label, expected: expected,
+      .invalidAttribute, "attribute '" + name.text + "' is out of range", operatorName: node.label, expected: expected,
       actual: actual)
   }
 
@@ -153,7 +153,7 @@ public struct InferenceContext: Sendable {
   }
 
   /// `axis` counted from the front; ONNX counts negative axes from the back.
-  public func normalizedAxis(_ axis: Int, rank: Int, attribute: Name = "axis") throws(ApusError) -> Int {
+  public func normalizedAxis(_ axis: Int, rank: Int, attribute: StaticString = "axis") throws(ApusError) -> Int {
     guard axis >= -rank, axis < rank else {
       throw attributeError(attribute, expected: "-\(rank) <= axis < \(rank)", actual: "\(axis)")
     }

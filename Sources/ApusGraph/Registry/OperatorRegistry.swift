@@ -1,12 +1,14 @@
 /// The operators that a model may use: a value given at load, never a process global.
 public struct OperatorRegistry: Sendable {
-  public private(set) var schemas: [OperatorSchema]
+  public let schemas: [OperatorSchema]
+  /// Which operators these are.
+  public let pack: OperatorPack
   /// (domain, name) of `schemas`, sorted, for binary search; positions of equal names are next to each other.
-  private var order: [Int]
+  private let order: [Int]
 
   /// - Throws: `invalid_argument` where two schemas have the same domain, name and version.
   public init(_ schemas: [OperatorSchema]) throws(ApusError) {
-    self.init(unchecked: schemas)
+    self.init(schemas, pack: .custom)
     for position in order.indices.dropFirst() {
       let a = schemas[order[position - 1]]
       let b = schemas[order[position]]
@@ -19,9 +21,11 @@ public struct OperatorRegistry: Sendable {
     }
   }
 
-  private init(unchecked schemas: [OperatorSchema]) {
+  /// Of schemas that are known to be different.
+  package init(_ schemas: [OperatorSchema], pack: OperatorPack) {
     self.schemas = schemas
-    order = schemas.indices.sorted { OperatorRegistry.precedes(schemas[$0], schemas[$1].domain, schemas[$1].name) }
+    self.pack = pack
+    order = sortedOrder(schemas.count) { OperatorRegistry.precedes(schemas[$0], schemas[$1].domain, schemas[$1].name) }
   }
 
   private static func precedes(_ schema: OperatorSchema, _ domain: Name, _ name: Name) -> Bool {
@@ -30,12 +34,13 @@ public struct OperatorRegistry: Sendable {
 
   /// What inference needs: the operators that `libapus` ships. Each family is listed beside its definitions.
   public static let core = OperatorRegistry(
-    unchecked: elementwise + quantization + random + reduction + normalization + loss + shape + indexing + resampling
-      + convolution + pooling + matrix + attention + recurrent + signal + controlFlow + sequences)
+    elementwise + quantization + random + reduction + normalization + loss + shape + indexing + resampling
+      + convolution + pooling + matrix + attention + recurrent + signal + controlFlow + sequences,
+    pack: .core)
 
   /// `core`, and what rarely runs on a device: strings, ai.onnx.ml, image decoding, preview and training operators.
   public static let full = OperatorRegistry(
-    unchecked: core.schemas + strings + machineLearning + training + imageDecoding)
+    core.schemas + strings + machineLearning + training + imageDecoding, pack: .full)
 
   /// The position in `schemas` of the operator that a node names, or nil.
   public func index(domain: Name, name: Name, version: Int32) -> Int? {
@@ -82,7 +87,9 @@ public struct OperatorRegistry: Sendable {
       }
     }
     if known.utf8.isEmpty {
-      throw ApusError(.unsupportedOperator, "this build has no such operator", operatorName: node.label)
+      throw ApusError(
+        .unsupportedOperator, "this build has no such operator" + pack.advice(node.domain, node.operatorName),
+        operatorName: node.label)
     }
     throw ApusError(
       .unsupportedOperator, "this build has the operator in other versions", operatorName: node.label, expected: known,

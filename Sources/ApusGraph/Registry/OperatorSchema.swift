@@ -1,28 +1,28 @@
 /// What an operator is: its name, parameters, attributes, type constraints and shape rule. One definition serves training,
-/// conversion and the runtime.
-public struct OperatorSchema: Sendable {
-  public var domain: Name
-  public var name: Name
+/// conversion and the runtime. A class, so that lists, nodes and rules share the one definition by reference.
+public final class OperatorSchema: Sendable {
+  public let domain: Name
+  public let name: Name
   /// The since-versions that this definition covers, ascending: versions that differ in allowed types alone share one entry.
-  public var versions: [Int32]
-  public var inputs: [Parameter]
-  public var outputs: [Parameter]
-  public var attributes: [AttributeSchema]
+  public let versions: [Int32]
+  public let inputs: [Parameter]
+  public let outputs: [Parameter]
+  public let attributes: [AttributeSchema]
   /// Sets the output types from the input types; throws where the node is wrong.
-  public var infer: @Sendable (inout InferenceContext) throws(ApusError) -> Void
+  public let infer: @Sendable (inout InferenceContext) throws(ApusError) -> Void
   /// The elements of output 0 where they follow from the types of the inputs alone, as those of Shape do; nil for operators
   /// that compute.
-  public var contents: (@Sendable (InferenceContext) -> [Int64]?)?
+  public let contents: (@Sendable (InferenceContext) -> [Int64]?)?
 
   // These initializers stay out of line: each of some hundred definitions would hold copies of them.
   @inline(never)
   public init(
-    domain: Name = .onnx, name: Name, versions: [Int32], inputs: [Parameter], outputs: [Parameter],
+    domain: Name? = nil, name: StaticString, versions: [Int32], inputs: [Parameter], outputs: [Parameter],
     attributes: [AttributeSchema] = [], contents: (@Sendable (InferenceContext) -> [Int64]?)? = nil,
     infer: @escaping @Sendable (inout InferenceContext) throws(ApusError) -> Void
   ) {
-    self.domain = domain
-    self.name = name
+    self.domain = domain ?? .onnx
+    self.name = Name(stringLiteral: name)
     self.versions = versions
     self.inputs = inputs
     self.outputs = outputs
@@ -107,15 +107,15 @@ public struct AttributeSchema: Sendable {
   public var defaultValue: AttributeValue?
 
   @inline(never)
-  public init(_ name: Name, _ kind: Kind, required: Bool = false) {
-    self.name = name
+  public init(_ name: StaticString, _ kind: Kind, required: Bool = false) {
+    self.name = Name(stringLiteral: name)
     self.kind = kind
     isRequired = required
   }
 
   @inline(never)
-  public init(_ name: Name, default value: AttributeValue) {
-    self.name = name
+  public init(_ name: StaticString, default value: AttributeValue) {
+    self.name = Name(stringLiteral: name)
     kind = value.kind
     isRequired = false
     defaultValue = value

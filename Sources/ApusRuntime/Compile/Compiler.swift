@@ -57,8 +57,8 @@ struct Compiler {
     AttributeReader(node: node.node, schema: try registry.schema(of: node.node))
   }
 
-  func isStandard(_ node: ProgramNode, _ name: Name) -> Bool {
-    node.node.domain == .onnx && node.node.operatorName == name
+  func isStandard(_ node: ProgramNode, _ name: StaticString) -> Bool {
+    node.node.domain == .onnx && node.node.operatorName.is(name)
   }
 
   /// The constant tensor that a value is, or nil.

@@ -25,7 +25,7 @@ extension Compiler {
   }
 
   private func drawsNumbers(_ node: ProgramNode) -> Bool {
-    for name: Name in ["Bernoulli", "Dropout", "Multinomial", "RandomNormalLike", "RandomUniformLike"]
+    for name: StaticString in ["Bernoulli", "Dropout", "Multinomial", "RandomNormalLike", "RandomUniformLike"]
     where isStandard(node, name) {
       return true
     }

@@ -118,7 +118,7 @@ extension Compiler {
   }
 
   private func takesActivation(_ node: ProgramNode) -> Bool {
-    for name: Name in ["Conv", "ConvTranspose", "DeformConv", "Gemm", "MatMul", "Add", "Sub", "Mul", "Div"]
+    for name: StaticString in ["Conv", "ConvTranspose", "DeformConv", "Gemm", "MatMul", "Add", "Sub", "Mul", "Div"]
     where isStandard(node, name) {
       return true
     }

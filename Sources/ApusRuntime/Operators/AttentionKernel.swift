@@ -260,7 +260,7 @@ extension KernelBinding {
       throw node.unsupported("keys and values of two element types", expected: type.name.text)
     }
     let isPacked = extents[0].count == 3
-    func operand(_ index: Int, heads attribute: Name) throws(ApusError) -> AttentionOperand {
+    func operand(_ index: Int, heads attribute: StaticString) throws(ApusError) -> AttentionOperand {
       let shape = extents[index]
       let heads = isPacked ? node.attributes.int(attribute) ?? 1 : shape[1]
       return AttentionOperand(

@@ -64,7 +64,7 @@ extension PlanBuilder {
 extension KernelBinding {
   private static let floats = TypeSet(.float32, .float64)
 
-  private static func softmaxLike(_ name: Name, logarithmic: Bool) -> KernelBinding {
+  private static func softmaxLike(_ name: StaticString, logarithmic: Bool) -> KernelBinding {
     KernelBinding(name, native: floats) { builder, node throws(ApusError) in
       let source = try builder.input(node.input(0))
       let target = try builder.output(node.output(0), .plain, over: node.input(0))
@@ -92,7 +92,7 @@ extension KernelBinding {
     try builder.emitAxis(arguments, from: source, to: target, of: node.input(0))
   }
 
-  private static func extreme(_ name: Name, _ function: Int32) -> KernelBinding {
+  private static func extreme(_ name: StaticString, _ function: Int32) -> KernelBinding {
     KernelBinding(name, native: .wideNumbers) { builder, node throws(ApusError) in
       var arguments = apusk_axis_args(
         function, try builder.elementType(node.input(0)), try AxisExtents(builder, node, default: 0))
@@ -105,7 +105,7 @@ extension KernelBinding {
   static let argMax = extreme("ArgMax", APUSK_AXIS_ARG_MAX)
   static let argMin = extreme("ArgMin", APUSK_AXIS_ARG_MIN)
 
-  private static func cumulative(_ name: Name, _ function: Int32) -> KernelBinding {
+  private static func cumulative(_ name: StaticString, _ function: Int32) -> KernelBinding {
     KernelBinding(name, native: .wideNumbers) { builder, node throws(ApusError) in
       guard let stated = node.context.input(1)?.integers?.first else {
         throw node.unsupported("an axis that is computed", expected: "a known axis")

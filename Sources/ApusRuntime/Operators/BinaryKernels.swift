@@ -38,7 +38,7 @@ extension PlanBuilder {
 extension KernelBinding {
   /// - Parameter function: the kernel's function and whether the operands change places.
   private static func binary(
-    _ name: Name, native: TypeSet, _ function: @escaping @Sendable (AttributeReader) -> (code: Int32, swapped: Bool)
+    _ name: StaticString, native: TypeSet, _ function: @escaping @Sendable (AttributeReader) -> (code: Int32, swapped: Bool)
   ) -> KernelBinding {
     KernelBinding(name, native: native) { builder, node throws(ApusError) in
       let function = function(node.attributes)
@@ -60,7 +60,7 @@ extension KernelBinding {
     }
   }
 
-  private static func binary(_ name: Name, _ function: Int32, native: TypeSet, swapped: Bool = false) -> KernelBinding {
+  private static func binary(_ name: StaticString, _ function: Int32, native: TypeSet, swapped: Bool = false) -> KernelBinding {
     binary(name, native: native) { _ in (function, swapped) }
   }
 
@@ -121,7 +121,7 @@ extension KernelBinding {
 
   /// Operands are taken from the first to the last.
   private static func variadic(
-    _ name: Name, _ function: Int32, native: TypeSet, isMean: Bool = false
+    _ name: StaticString, _ function: Int32, native: TypeSet, isMean: Bool = false
   ) -> KernelBinding {
     KernelBinding(name, native: native) { builder, node throws(ApusError) in
       let type = try builder.elementType(node.input(0))

@@ -34,7 +34,7 @@ extension PlanBuilder {
 }
 
 extension KernelBinding {
-  private static func cast(_ name: Name) -> KernelBinding {
+  private static func cast(_ name: StaticString) -> KernelBinding {
     KernelBinding(name, native: .all) { builder, node throws(ApusError) in
       let from = try builder.elementType(node.input(0))
       let to = try builder.elementType(node.output(0))

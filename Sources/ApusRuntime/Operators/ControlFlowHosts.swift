@@ -133,13 +133,13 @@ extension HostContext {
     return try makeTensor(type.elementType, extents)
   }
 
-  fileprivate func scanAxis(_ name: Name, _ index: Int, rank: Int) throws(ApusError) -> Int {
+  fileprivate func scanAxis(_ name: StaticString, _ index: Int, rank: Int) throws(ApusError) -> Int {
     let axes = attributes.ints(name) ?? []
     return try node.context.normalizedAxis(index < axes.count ? axes[index] : 0, rank: rank, attribute: name)
   }
 
   /// Whether each input or output runs backward.
-  fileprivate func directions(_ name: Name, _ count: Int) throws(ApusError) -> [Bool] {
+  fileprivate func directions(_ name: StaticString, _ count: Int) throws(ApusError) -> [Bool] {
     let stated = attributes.ints(name) ?? []
     return (0..<count).map { $0 < stated.count && stated[$0] == 1 }
   }

@@ -34,19 +34,20 @@ struct BoundNode {
 }
 
 /// How the runtime runs an operator: emits the steps of a node into a plan.
-struct KernelBinding: Sendable {
+final class KernelBinding: Sendable {
   let domain: Name
   let name: Name
   /// Element types that the kernels take. Operands of others are widened to one of these, and results narrowed.
   let native: TypeSet
   let emit: @Sendable (PlanBuilder, BoundNode) throws(ApusError) -> Void
 
+  @inline(never)
   init(
-    _ name: Name, domain: Name = .onnx, native: TypeSet = TypeSet(.float32),
+    _ name: StaticString, domain: Name? = nil, native: TypeSet = TypeSet(.float32),
     emit: @escaping @Sendable (PlanBuilder, BoundNode) throws(ApusError) -> Void
   ) {
-    self.name = name
-    self.domain = domain
+    self.name = Name(stringLiteral: name)
+    self.domain = domain ?? .onnx
     self.native = native
     self.emit = emit
   }
@@ -54,14 +55,15 @@ struct KernelBinding: Sendable {
 
 /// How the runtime runs an operator whose results' sizes depend on data, or that takes more than tensors: in Swift, between
 /// the steps of planned kernels.
-struct HostBinding: Sendable {
+final class HostBinding: Sendable {
   let domain: Name
   let name: Name
   let run: @Sendable (HostContext) throws(ApusError) -> Void
 
-  init(_ name: Name, domain: Name = .onnx, run: @escaping @Sendable (HostContext) throws(ApusError) -> Void) {
-    self.name = name
-    self.domain = domain
+  @inline(never)
+  init(_ name: StaticString, domain: Name? = nil, run: @escaping @Sendable (HostContext) throws(ApusError) -> Void) {
+    self.name = Name(stringLiteral: name)
+    self.domain = domain ?? .onnx
     self.run = run
   }
 }
@@ -72,9 +74,9 @@ public struct KernelBindings: Sendable {
   private let kernels: [KernelBinding]
   private let hosts: [HostBinding]
 
-  private init(_ kernels: [KernelBinding], _ hosts: [HostBinding]) {
-    self.kernels = kernels.sorted { KernelBindings.precedes($0.domain, $0.name, $1.domain, $1.name) }
-    self.hosts = hosts.sorted { KernelBindings.precedes($0.domain, $0.name, $1.domain, $1.name) }
+  init(_ kernels: [KernelBinding], _ hosts: [HostBinding]) {
+    self.kernels = kernels.inOrder { KernelBindings.precedes($0.domain, $0.name, $1.domain, $1.name) }
+    self.hosts = hosts.inOrder { KernelBindings.precedes($0.domain, $0.name, $1.domain, $1.name) }
   }
 
   private static func precedes(_ domainA: Name, _ nameA: Name, _ domainB: Name, _ nameB: Name) -> Bool {

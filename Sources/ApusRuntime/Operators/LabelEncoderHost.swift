@@ -7,11 +7,7 @@ private struct LabelMap<Key> {
 
   init(_ keys: [Key], _ precedes: @escaping (Key, Key) -> Bool) {
     self.precedes = precedes
-    entries = keys.enumerated().map { ($0.element, $0.offset) }
-    entries.sort { a, b in
-      if precedes(a.key, b.key) { return true }
-      return !precedes(b.key, a.key) && a.place < b.place
-    }
+    entries = sortedOrder(keys.count) { precedes(keys[$0], keys[$1]) }.map { (keys[$0], $0) }
   }
 
   /// The place of the last entry with the key, or nil.

@@ -91,7 +91,7 @@ extension KernelBinding {
   // MARK: The last axes
 
   /// LayerNormalization and RMSNormalization: rows of the axes from `axis` on, with factors that broadcast to the input.
-  private static func lastAxes(_ name: Name, _ function: Int32) -> KernelBinding {
+  private static func lastAxes(_ name: StaticString, _ function: Int32) -> KernelBinding {
     KernelBinding(name, native: floats) { builder, node throws(ApusError) in
       let extents = try builder.extents(node.input(0))
       let axis = try node.context.normalizedAxis(node.attributes.int("axis") ?? -1, rank: extents.count)

@@ -54,7 +54,7 @@ extension PlanBuilder {
 
 extension KernelBinding {
   private static func optimizer(
-    _ name: Name, states: Int, momentum: Int?, squares: Int?,
+    _ name: StaticString, states: Int, momentum: Int?, squares: Int?,
     _ function: @escaping @Sendable (BoundNode) throws(ApusError) -> Int32
   ) -> KernelBinding {
     KernelBinding(

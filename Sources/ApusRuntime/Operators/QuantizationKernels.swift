@@ -19,7 +19,7 @@ extension PlanBuilder {
 
 extension KernelBinding {
   private static func linear(
-    _ name: Name, domain: Name,
+    _ name: StaticString, domain: Name,
     _ plan: @escaping @Sendable (Int32, inout apusk_quantize_args, inout apusk_plan) -> Int32
   ) -> KernelBinding {
     KernelBinding(name, domain: domain, native: .all) { builder, node throws(ApusError) in

@@ -13,7 +13,7 @@ extension KernelBinding {
   }
 
   private static func random(
-    _ name: Name, _ function: Int32,
+    _ name: StaticString, _ function: Int32,
     _ parameters: @escaping @Sendable (BoundNode, inout apusk_random_args) -> Void = { _, _ in }
   ) -> KernelBinding {
     KernelBinding(name, native: .all) { builder, node throws(ApusError) in
@@ -57,7 +57,9 @@ extension KernelBinding {
     }
   }
 
-  private static func pair(_ first: Name, _ second: Name) -> @Sendable (BoundNode, inout apusk_random_args) -> Void {
+  private static func pair(_ first: StaticString, _ second: StaticString)
+    -> @Sendable (BoundNode, inout apusk_random_args) -> Void
+  {
     { node, arguments in
       arguments.alpha = Double(node.attributes.float(first) ?? 0)
       arguments.beta = Double(node.attributes.float(second) ?? 1)

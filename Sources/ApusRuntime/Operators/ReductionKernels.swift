@@ -24,7 +24,7 @@ extension PlanBuilder {
 extension KernelBinding {
   /// - Parameter isComposite: whether something is left to do where no axis is reduced.
   private static func reduction(
-    _ name: Name, _ function: Int32, isComposite: Bool = false, native: TypeSet = .wideNumbers
+    _ name: StaticString, _ function: Int32, isComposite: Bool = false, native: TypeSet = .wideNumbers
   ) -> KernelBinding {
     KernelBinding(name, native: native) { builder, node throws(ApusError) in
       let extents = try builder.extents(node.input(0))

@@ -45,7 +45,7 @@ extension KernelBinding {
 
   /// The number of a named choice.
   static func choice(
-    _ node: BoundNode, _ attribute: Name, _ choices: [(name: Name, number: Int32)]
+    _ node: BoundNode, _ attribute: StaticString, _ choices: [(name: Name, number: Int32)]
   ) throws(ApusError) -> Int32 {
     let stated = node.attributes.string(attribute) ?? .empty
     for choice in choices where choice.name == stated { return choice.number }

@@ -132,7 +132,7 @@ extension HostBinding {
     _ first: UnsafeMutableBufferPointer<Int64>, _ inverse: UnsafeMutableBufferPointer<Int64>,
     _ counts: UnsafeMutableBufferPointer<Int64>
   ) {
-    let order = first.indices.sorted { first[$0] < first[$1] }
+    let order = sortedOrder(first.count) { first[$0] < first[$1] }
     let (oldFirst, oldCounts) = (Array(first), Array(counts))
     var numbers = Array(repeating: Int64(0), count: order.count)
     for (new, old) in order.enumerated() {

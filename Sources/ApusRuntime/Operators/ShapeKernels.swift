@@ -5,7 +5,7 @@ extension KernelBinding {
   // MARK: Views
 
   /// What moves nothing: the result is the operand's memory.
-  private static func view(_ name: Name) -> KernelBinding {
+  private static func view(_ name: StaticString) -> KernelBinding {
     KernelBinding(name, native: .wholeBytes) { builder, node throws(ApusError) in
       builder.alias(node.output(0), to: try builder.input(node.input(0)))
     }
@@ -147,7 +147,7 @@ extension KernelBinding {
   /// Blocks of channels and blocks of space exchanged: a transposition of six axes.
   /// - Parameter split: the extents of the six axes as they are stored in a layout, and their new order.
   private static func blocks(
-    _ name: Name,
+    _ name: StaticString,
     _ split:
       @escaping @Sendable (_ extents: [Int], _ block: Int, _ layout: Layout, _ mode: Name?) -> (
         extents: [Int], order: [Int]

@@ -83,7 +83,7 @@ extension KernelBinding {
     .signedIntegers, .unsignedIntegers, TypeSet(.float32, .float64),
   ])
 
-  private static func window(_ name: Name, _ a0: Double, _ a1: Double, _ a2: Double) -> KernelBinding {
+  private static func window(_ name: StaticString, _ a0: Double, _ a1: Double, _ a2: Double) -> KernelBinding {
     KernelBinding(name, native: madeTypes) { builder, node throws(ApusError) in
       let output = try builder.output(node.output(0))
       var arguments = apusk_window_args()

@@ -40,7 +40,7 @@ extension PlanBuilder {
     let size = try features(node.input(0))
     let classes = max(starts.count - 1, 0)
     let pairs = classes > 1 ? try classes.checkedMultiplied(by: classes - 1) / 2 : 1
-    func require(_ name: Name, _ actual: Int, _ expected: Int) throws(ApusError) {
+    func require(_ name: StaticString, _ actual: Int, _ expected: Int) throws(ApusError) {
       guard actual == expected else {
         throw node.context.attributeError(name, expected: "\(expected) numbers", actual: "\(actual)")
       }

@@ -13,12 +13,14 @@ struct TreeForest {
   var base: [Double] = []
 
   /// Numbers of a list attribute, or of a tensor attribute that may stand in its place.
-  static func numbers(_ builder: PlanBuilder, _ node: BoundNode, _ name: Name, tensor: Name) throws(ApusError) -> [Double] {
+  static func numbers(_ builder: PlanBuilder, _ node: BoundNode, _ name: StaticString, tensor: StaticString) throws(ApusError)
+    -> [Double]
+  {
     if let floats = node.attributes.floats(name) { return floats.map { Double($0) } }
     return try numbers(builder, node, tensor: tensor)
   }
 
-  static func numbers(_ builder: PlanBuilder, _ node: BoundNode, tensor name: Name) throws(ApusError) -> [Double] {
+  static func numbers(_ builder: PlanBuilder, _ node: BoundNode, tensor name: StaticString) throws(ApusError) -> [Double] {
     guard let id = node.attributes.tensor(name) else { return [] }
     let type = builder.constants.tensors[Int(id)].elementType
     let bytes = try builder.constants.contents(id)
@@ -68,7 +70,7 @@ struct TreeForest {
 extension TreeForest {
   /// The lists of TreeEnsemble: nodes and leaves by their places.
   init(placed builder: PlanBuilder, _ node: BoundNode) throws(ApusError) {
-    func list(_ name: Name) -> [Int] { node.attributes.ints(name) ?? [] }
+    func list(_ name: StaticString) -> [Int] { node.attributes.ints(name) ?? [] }
     let features = list("nodes_featureids")
     let (onTrue, onFalse) = (list("nodes_truenodeids"), list("nodes_falsenodeids"))
     let (trueIsLeaf, falseIsLeaf) = (list("nodes_trueleafs"), list("nodes_falseleafs"))
@@ -118,7 +120,7 @@ extension TreeForest {
   /// The lists of TreeEnsembleClassifier and -Regressor: nodes by (tree id, node id), leaves among them.
   /// - Parameter kind: `class` or `target`, which the lists of votes are called after.
   init(numbered builder: PlanBuilder, _ node: BoundNode, votes kind: VoteLists) throws(ApusError) {
-    func list(_ name: Name) -> [Int] { node.attributes.ints(name) ?? [] }
+    func list(_ name: StaticString) -> [Int] { node.attributes.ints(name) ?? [] }
     let (trees, numbers) = (list("nodes_treeids"), list("nodes_nodeids"))
     let (onTrue, onFalse) = (list("nodes_truenodeids"), list("nodes_falsenodeids"))
     let (features, missing) = (list("nodes_featureids"), list("nodes_missing_value_tracks_true"))
@@ -181,7 +183,7 @@ extension TreeForest {
     }
     var byLeaf: [(leaf: Int, place: Int)] = []
     for place in trees.indices { byLeaf.append((try leaf(trees[place], numbers[place]), place)) }
-    byLeaf.sort { $0.leaf != $1.leaf ? $0.leaf < $1.leaf : $0.place < $1.place }
+    byLeaf = byLeaf.inOrder { $0.leaf < $1.leaf }
     var next = 0
     for leaf in 0..<leafCount {
       var own: [apusk_tree_vote] = []
@@ -208,11 +210,11 @@ extension TreeForest {
 
 /// The names of the attributes that hold the votes of leaves.
 struct VoteLists {
-  let trees: Name
-  let nodes: Name
-  let targets: Name
-  let weights: Name
-  let weightTensor: Name
+  let trees: StaticString
+  let nodes: StaticString
+  let targets: StaticString
+  let weights: StaticString
+  let weightTensor: StaticString
 
   static let classes = VoteLists(
     trees: "class_treeids", nodes: "class_nodeids", targets: "class_ids", weights: "class_weights",
@@ -227,8 +229,8 @@ private struct NodeNames {
   private let entries: [(tree: Int, number: Int, place: Int)]
 
   init(_ trees: [Int], _ numbers: [Int]) {
-    entries = zip(trees, numbers).enumerated().map { ($0.element.0, $0.element.1, $0.offset) }.sorted {
-      $0.tree != $1.tree ? $0.tree < $1.tree : $0.number != $1.number ? $0.number < $1.number : $0.place < $1.place
+    entries = zip(trees, numbers).enumerated().map { ($0.element.0, $0.element.1, $0.offset) }.inOrder {
+      $0.tree != $1.tree ? $0.tree < $1.tree : $0.number < $1.number
     }
   }
 

@@ -25,7 +25,7 @@ extension KernelBinding {
   private typealias Parameters = @Sendable (AttributeReader, inout apusk_unary_args) -> Void
 
   private static func unary(
-    _ name: Name, _ function: Int32, domain: Name = .onnx, native: TypeSet = .unaryNative,
+    _ name: StaticString, _ function: Int32, domain: Name? = nil, native: TypeSet = .unaryNative,
     _ parameters: @escaping Parameters = { _, _ in }
   ) -> KernelBinding {
     KernelBinding(name, domain: domain, native: native) { builder, node throws(ApusError) in
@@ -45,7 +45,9 @@ extension KernelBinding {
   }
 
   /// An attribute as a parameter of a kernel.
-  private static func number(_ attributes: AttributeReader, _ name: Name) -> Double { Double(attributes.float(name) ?? 0) }
+  private static func number(_ attributes: AttributeReader, _ name: StaticString) -> Double {
+    Double(attributes.float(name) ?? 0)
+  }
 
   private static let alpha: Parameters = { attributes, arguments in arguments.alpha = number(attributes, "alpha") }
 
@@ -121,7 +123,7 @@ extension KernelBinding {
 
   /// Adds the optional bias along the last axis, then maps each element.
   private static func gelu(
-    _ name: Name, domain: Name, _ function: @escaping @Sendable (AttributeReader) -> Int32
+    _ name: StaticString, domain: Name, _ function: @escaping @Sendable (AttributeReader) -> Int32
   ) -> KernelBinding {
     KernelBinding(name, domain: domain, native: TypeSet(.float32, .float64)) { builder, node throws(ApusError) in
       let type = try builder.elementType(node.input(0))

@@ -1,3 +1,5 @@
+import ApusGraph
+
 /// Places the arena buffers of a plan so that those that live at the same time do not overlap.
 struct ArenaPlanner {
   static let alignment = 64
@@ -12,7 +14,7 @@ struct ArenaPlanner {
 
   /// The largest buffer first, each at the lowest offset that is free over its whole life.
   static func placeBySize(_ buffers: inout [PlannedBuffer]) -> Int? {
-    let order = used(buffers).sorted { a, b in
+    let order = used(buffers).inOrder { a, b in
       (buffers[b].byteCount, a) < (buffers[a].byteCount, b)
     }
     /// Positions of the buffers placed so far, by offset.
@@ -30,7 +32,7 @@ struct ArenaPlanner {
 
   /// In order of their first step, each at the lowest offset that is free then.
   static func placeByTime(_ buffers: inout [PlannedBuffer]) -> Int? {
-    let order = used(buffers).sorted { a, b in
+    let order = used(buffers).inOrder { a, b in
       (buffers[a].firstStep, a) < (buffers[b].firstStep, b)
     }
     /// Positions of the buffers that live, by offset.

@@ -83,19 +83,19 @@ final class HostContext {
   func wantsOutput(_ index: Int) -> Bool { node.optionalOutput(index) != nil }
 
   /// Runs the subgraph of an attribute. Returns its outputs.
-  func run(_ attribute: Name, _ inputs: [RuntimeValue]) throws(ApusError) -> [RuntimeValue] {
+  func run(_ attribute: StaticString, _ inputs: [RuntimeValue]) throws(ApusError) -> [RuntimeValue] {
     try call(try graph(attribute), inputs)
   }
 
-  private func graph(_ attribute: Name) throws(ApusError) -> GraphID {
+  private func graph(_ attribute: StaticString) throws(ApusError) -> GraphID {
     if let graph = attributes.graph(attribute) { return graph }
     throw ApusError(
-      .invalidAttribute, "attribute '" + attribute.string + "' is missing", operatorName: node.node.label,
+      .invalidAttribute, "attribute '" + attribute.text + "' is missing", operatorName: node.node.label,
       expected: "a graph")
   }
 
   /// The inputs and outputs of an attribute's subgraph, with what is declared of them.
-  func signature(_ attribute: Name) throws(ApusError) -> (inputs: [Value], outputs: [Value]) {
+  func signature(_ attribute: StaticString) throws(ApusError) -> (inputs: [Value], outputs: [Value]) {
     let graph = programs[Int(try graph(attribute))].graph
     return (graph.inputs.map { graph.values[Int($0)] }, graph.outputs.map { graph.values[Int($0)] })
   }

@@ -7,8 +7,8 @@ public struct LoadOptions: Sendable {
   public var limits = Limits()
   /// Where bulk memory comes from; nil for the system's allocator under `limits.memoryBytes`.
   public var memory: BulkMemory?
-  public var registry = OperatorRegistry.core
-  public var bindings = KernelBindings.core
+  public var registry: OperatorRegistry
+  public var bindings: KernelBindings
   /// Whether the compiler folds and fuses; without, each node of the graph stays one of the program, for comparisons.
   public var optimizes = true
   /// The instruction set level of kernels (`APUSP_LEVEL_*`); nil for the best, or what the variable `APUS_CPU` asks for.
@@ -16,7 +16,16 @@ public struct LoadOptions: Sendable {
   /// How convolutions are computed; nil for what the variable `APUS_CONV` asks for, else `automatic`.
   public var convolution: ConvolutionAlgorithm?
 
-  public init() {}
+  /// With the operators of the pack `core`.
+  public init() { self.init(registry: .core, bindings: .core) }
+
+  public init(registry: OperatorRegistry, bindings: KernelBindings) {
+    self.registry = registry
+    self.bindings = bindings
+  }
+
+  /// With all operators that this release has, those of the pack `extras` too.
+  public static var full: LoadOptions { LoadOptions(registry: .full, bindings: .full) }
 
   fileprivate func bulkMemory() throws(ApusError) -> BulkMemory {
     if let memory { return memory }

@@ -26,9 +26,8 @@ struct TextRanks {
   init(_ tensors: [RuntimeTensor]) {
     var all: [[UInt8]] = [[]]
     for tensor in tensors { all += tensor.strings }
-    all.sort { $0.lexicographicallyPrecedes($1) }
     var distinct: [[UInt8]] = []
-    for string in all where distinct.last != string { distinct.append(string) }
+    for string in all.inOrder(by: { $0.lexicographicallyPrecedes($1) }) where distinct.last != string { distinct.append(string) }
     strings = distinct
   }
 

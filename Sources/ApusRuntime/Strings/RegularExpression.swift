@@ -174,7 +174,7 @@ struct CodePointSet {
   static let notNewline = CodePointSet([0...9, 11...largest])
 
   init(_ ranges: [ClosedRange<UInt32>]) {
-    let sorted = ranges.sorted { $0.lowerBound < $1.lowerBound }
+    let sorted = ranges.inOrder { $0.lowerBound < $1.lowerBound }
     self.ranges = []
     for range in sorted {
       if let last = self.ranges.last, range.lowerBound <= last.upperBound {
