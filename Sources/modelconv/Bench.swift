@@ -11,6 +11,7 @@ struct Bench: ParsableCommand {
 
         modelconv bench lenet.apus
         modelconv bench lenet.apus --shape input=64,1,28,28 --threads 1,2 --seconds 5
+        modelconv bench lenet.apus --explain
         modelconv bench lenet.apus --json | jq '.measurements[0].median_nanoseconds'
       """)
 
@@ -25,6 +26,9 @@ struct Bench: ParsableCommand {
 
   @Option(help: "How long to measure for each number of threads.")
   var seconds = 2.0
+
+  @Flag(help: "Say for each node which kernels were chosen, and why, with shape, steps and rate.")
+  var explain = false
 
   @Flag(help: "Print the report as JSON (Sources/modelconv/JSON.md, apus.bench).")
   var json = false
@@ -43,6 +47,6 @@ struct Bench: ParsableCommand {
       progress.show("\(threads) thread\(threads == 1 ? "" : "s"): \(Int(min(fraction, 1) * 100))%")
     }
     progress.clear()
-    Console.report(benchmark.text, json: benchmark.json, asJSON: json)
+    Console.report(benchmark.text(explains: explain), json: benchmark.json, asJSON: json)
   }
 }

@@ -111,11 +111,12 @@ struct TestTensor: Equatable {
 
 /// Runs a model once on inputs in order.
 func runOnce(
-  _ definition: ModelDefinition, _ inputs: [TestTensor], level: Int32? = nil, threads: Int = 1,
+  _ definition: ModelDefinition, _ inputs: [TestTensor], level: Int32? = nil, threads: Int = 1, optimizes: Bool = true,
   convolution: ConvolutionAlgorithm? = nil
 ) throws -> [TestTensor] {
   var options = LoadOptions()
   options.level = level
+  options.optimizes = optimizes
   options.convolution = convolution
   let model = try Model(definition: definition, options: options)
   var sessionOptions = SessionOptions()

@@ -40,7 +40,8 @@ enum GraphListing {
       let place = buffer.offset.map { "@\($0)" } ?? ""
       return buffer.kind.text + place + "[\(buffer.byteCount)]" + (names.isEmpty ? "" : " " + names)
     }
-    var lines = ["plan: \(plan.steps.count) steps, arena \(plan.arenaBytes) bytes, scratch \(plan.scratchBytes) bytes a thread"]
+    let arena = "arena \(plan.arenaBytes) bytes (\(plan.liveBytes) in use at most)"
+    var lines = ["plan: \(plan.steps.count) steps, \(arena), scratch \(plan.scratchBytes) bytes a thread"]
     for (index, step) in plan.steps.enumerated() {
       lines.append("  \(index): \(step.label), \(step.units) units, at least \(step.grain) a thread")
       for buffer in step.buffers { lines.append("       " + memory(buffer)) }

@@ -109,7 +109,7 @@ public struct Benchmark {
       p99: Double(times[min(times.count - 1, times.count * 99 / 100)]),
       mean: Double(times.reduce(0, +)) / Double(times.count),
       memory: try model.memoryRequirements(shapes: shapes, threads: threads),
-      profile: Profile(profiles, program: model.program, cost: cost))
+      profile: Profile(profiles, program: profiled.program, cost: cost))
   }
 
   /// Floats of a fixed pseudo-random sequence in [-1, 1); zeros for other types, which may be indices.
@@ -139,7 +139,10 @@ public struct Benchmark {
 
 extension Benchmark {
   /// The report for people.
-  public var text: String {
+  public var text: String { text(explains: false) }
+
+  /// The report with what was planned for each node (`Profile.explanation`) instead of its time alone.
+  public func text(explains: Bool) -> String {
     let inputs = zip(model.inputs, cost.inputShapes).map { port, shape in
       port.name.string + " " + Shape(shape).text(symbols: [])
     }
@@ -161,7 +164,8 @@ extension Benchmark {
     text += table.text()
     text += "  peak resident set of the process: \(Quantity.bytes(peakResidentBytes))\n"
     for measurement in measurements {
-      text += "\nprofile, \(measurement.threads) thread\(measurement.threads == 1 ? "" : "s")\n" + measurement.profile.text
+      text += "\nprofile, \(measurement.threads) thread\(measurement.threads == 1 ? "" : "s")\n"
+      text += explains ? measurement.profile.explanation : measurement.profile.text
     }
     return text
   }

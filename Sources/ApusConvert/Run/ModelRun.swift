@@ -15,6 +15,8 @@ public struct ModelRun {
   /// Empty where it was not asked for, and for models whose shapes depend on data.
   public let profile: [Session.ProfileEntry]
   public let cost: ModelCost?
+  /// What ran: the profile's entries stand in the order of its nodes.
+  let program: Program
 
   /// - Parameters:
   ///   - inputs: a value for each input of the model; a state's input may be left out and begins with its initial value.
@@ -32,6 +34,7 @@ public struct ModelRun {
       ModelRun.haveBuffers(model) ? try ModelRun.runInBuffers(session, inputs) : try ModelRun.runValues(session, inputs)
     outputs = zip(model.outputs, values).map { Output(name: $0.name.string, value: $1, type: $0.type) }
     self.profile = session.profile
+    program = session.program
     cost = profile && session.isPlanned ? try? model.cost(inputShapes: session.preparedShapes) : nil
   }
 

@@ -12,6 +12,12 @@ public struct Profile: Sendable {
     public let nanoseconds: Double
     /// Operations of one run, those of the fused nodes included; 0 where they are not known.
     public let operations: UInt64
+    /// The kernels that were chosen, and why; empty where there is one.
+    public let kernels: [String]
+    /// Kernels that the node became.
+    public let steps: Int
+    /// Of the node's first result.
+    public let extents: [Int]
   }
 
   public let lines: [Line]
@@ -32,7 +38,7 @@ public struct Profile: Sendable {
       let total = runs.reduce(0.0) { $0 + Double($1[index].nanoseconds) }
       return Line(
         label: entry.label, operatorName: entry.operatorName.string, nanoseconds: total / Double(runs.count),
-        operations: count)
+        operations: count, kernels: entry.kernels.map { $0.description }, steps: entry.steps, extents: entry.extents)
     }
   }
 
@@ -72,12 +78,32 @@ public struct Profile: Sendable {
     return table.text()
   }
 
+  /// The same with what was planned for each node: the kernels that were chosen and why, the result's shape, the number of
+  /// steps, and the achieved rate.
+  public var explanation: String {
+    let total = max(lines.reduce(0) { $0 + $1.nanoseconds }, 1)
+    var table = TextTable(
+      .init(title: "node"), .init(title: "shape"), .init(title: "kernels"), .init(title: "steps", alignment: .right),
+      .init(title: "time", alignment: .right), .init(title: "GFLOP/s", alignment: .right),
+      .init(title: "share", alignment: .right))
+    table.rows = lines.map { line in
+      [
+        line.label, Shape(line.extents).text(symbols: []), line.kernels.joined(separator: "; "), "\(line.steps)",
+        Quantity.duration(nanoseconds: line.nanoseconds),
+        line.operations == 0 ? "-" : Quantity.gigaflops(line.operations, nanoseconds: line.nanoseconds),
+        Quantity.percent(line.nanoseconds / total),
+      ]
+    }
+    return table.text()
+  }
+
   public var json: JSONValue {
     .array(
       lines.map {
         [
           "node": .string($0.label), "operator": .string($0.operatorName), "nanoseconds": .float($0.nanoseconds),
-          "flops": JSONValue($0.operations),
+          "flops": JSONValue($0.operations), "steps": JSONValue($0.steps),
+          "kernels": .array($0.kernels.map { .string($0) }), "shape": ModelJSON.extents($0.extents),
         ]
       })
   }
@@ -86,6 +112,6 @@ public struct Profile: Sendable {
 extension ModelRun {
   /// The profile of the run with the operations of each node; nil where it was not asked for.
   public func profile(of model: Model) -> Profile? {
-    cost.map { Profile([profile], program: model.program, cost: $0) }
+    cost.map { Profile([profile], program: program, cost: $0) }
   }
 }

@@ -1,10 +1,11 @@
 import ApusGraph
 
-/// Makes a `Program` of a verified graph: `resolve constants -> fold constants -> remove identities -> fold batch
-/// normalization -> fuse tails -> mark shape computations`.
+/// Makes a `Program` of a verified graph: `resolve constants -> fold constants -> remove identities -> operators
+/// from their parts -> attention -> fold maps of channels -> fuse tails -> mark shape computations`.
 ///
-/// Each pass keeps the results bit for bit, but for the folding of batch normalization into weights, which rounds the
-/// weights once (relative error of a weight at most 2^-23).
+/// Each pass keeps the results bit for bit, but for the folding of maps of channels into weights, which rounds the
+/// weights once (relative error of a weight at most 2^-23), and operators that are made of parts (`GraphPattern.operators`,
+/// `fuseAttention`), which round less often than the parts.
 struct Compiler {
   var program: Program
   let constants: ConstantStore
@@ -32,25 +33,57 @@ struct Compiler {
     try compiler.resolveConstants()
     if optimizes { try compiler.foldConstants(evaluator) }
     try compiler.removeIdentities()
-    if optimizes { try compiler.foldBatchNormalization() }
-    try compiler.simplifyBatchNormalization()
+    if optimizes {
+      try compiler.fusePatterns(GraphPattern.operators, evaluator.bindings)
+      try compiler.foldPads()
+      try compiler.foldAffineMaps()
+    }
+    try compiler.simplifyAffineMaps(evaluator.bindings, merges: optimizes)
     if optimizes {
       compiler.fuseBias()
       compiler.fuseResidual()
       compiler.fuseActivations()
     }
+    compiler.program.isOptimized = optimizes
     try compiler.markShapeComputations()
     return compiler.program
+  }
+
+  /// A program for shapes that are known by now: without the nodes whose results were found while shapes were, with what could
+  /// not be fused while they were not.
+  static func specialized(
+    _ program: Program, _ inference: TypeInference, evaluator: NodeEvaluator
+  ) throws(ApusError) -> (Program, TypeInference) {
+    guard program.isOptimized else { return (program, inference) }
+    var compiler = Compiler(program: program, constants: evaluator.constants, registry: evaluator.registry)
+    for id in program.graph.values.indices { compiler.program.graph.values[id].type = inference.valueTypes[id] }
+    compiler.program.nodes.removeAll { node in
+      !node.node.outputs.contains { $0 >= 0 && inference.contents[Int($0)] == nil }
+    }
+    compiler.program.feedsShapes = []
+    try compiler.fuseAttention(evaluator.bindings)
+    compiler.fuseResidual()
+    compiler.fuseActivations()
+    var inference = inference
+    for value in compiler.program.graph.values[program.graph.values.count...] {
+      guard let type = value.type else { throw ApusError(.internal, "a value made by a pass has no type") }
+      _ = inference.addValue(type)
+    }
+    return (compiler.program, inference)
   }
 
   /// Appends a value that holds a constant made by a pass.
   mutating func addConstant(_ id: TensorID, name: Name) -> ValueID {
     let tensor = constants.tensors[Int(id)]
-    program.graph.values.append(
+    return addValue(
       Value(name: name, type: .tensor(TensorType(tensor.elementType, Shape(tensor.dimensions))), constant: id))
-    let value = ValueID(program.graph.values.count - 1)
-    program.replacement.append(value)
-    return value
+  }
+
+  mutating func addValue(_ value: Value) -> ValueID {
+    program.graph.values.append(value)
+    let id = ValueID(program.graph.values.count - 1)
+    program.replacement.append(id)
+    return id
   }
 
   func attributes(of node: ProgramNode) throws(ApusError) -> AttributeReader {
@@ -64,7 +97,7 @@ struct Compiler {
   /// The constant tensor that a value is, or nil.
   func constant(_ id: ValueID) -> TensorID? { id < 0 ? nil : program.graph.values[Int(id)].constant }
 
-  /// Removes nodes at the given positions, ascending.
+  /// Removes nodes at the given positions.
   mutating func remove(_ positions: [Int]) {
     guard !positions.isEmpty else { return }
     var removed = Array(repeating: false, count: program.nodes.count)

@@ -48,6 +48,9 @@ public struct ProgramNode: Sendable {
 
   public init(_ node: Node) { self.node = node }
 
+  /// Whether nothing was fused into the node.
+  var isPlain: Bool { bias == nil && residual == nil && activation == .none }
+
   /// All values that the node reads, those left out excepted.
   public var reads: [ValueID] {
     var ids = node.inputs.filter { $0 >= 0 }
@@ -79,6 +82,8 @@ public struct Program: Sendable {
   public var replacement: [ValueID]
   /// Values of the enclosing graph that this one reads: inner and outer ids, those of constants left out.
   public var captures: [Capture] = []
+  /// Whether the compiler folds and fuses.
+  var isOptimized = true
   /// By node: whether its results may steer shapes, so that they are wanted before a run.
   var feedsShapes: [Bool] = []
 

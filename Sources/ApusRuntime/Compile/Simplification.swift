@@ -28,19 +28,28 @@ extension Compiler {
     remove(removed)
   }
 
-  /// Lets readers of Identity's outputs, and of those of a Dropout that drops nothing, read the inputs.
+  /// Lets readers of Identity's outputs, and of those of a Dropout that drops nothing or a Cast to the type at hand, read the
+  /// inputs.
   mutating func removeIdentities() throws(ApusError) {
     var removed: [Int] = []
     for position in program.nodes.indices {
       program.nodes[position].node.inputs = program.nodes[position].node.inputs.map { program.resolved($0) }
       program.nodes[position].captured = program.nodes[position].captured.map { program.resolved($0) }
       let node = program.nodes[position]
-      let passesOn = isStandard(node, "Dropout") ? try isForInference(node) : isStandard(node, "Identity")
+      let passesOn =
+        isStandard(node, "Dropout") ? try isForInference(node) : isStandard(node, "Identity") || castsToSame(node)
       guard passesOn else { continue }
       program.replacement[Int(node.node.outputs[0])] = node.node.inputs[0]
       removed.append(position)
     }
     remove(removed)
+  }
+
+  private func castsToSame(_ node: ProgramNode) -> Bool {
+    guard isStandard(node, "Cast"), node.node.inputs[0] >= 0, let type = elementType(of: node.node.inputs[0]) else {
+      return false
+    }
+    return type == elementType(of: node.node.outputs[0])
   }
 
   /// Whether a Dropout passes its operand on and nobody asks what it dropped.

@@ -96,6 +96,14 @@ final class ConstantStore {
     return TensorID(tensors.count - 1)
   }
 
+  /// Adds a tensor that is still to be filled.
+  func add(
+    byteCount: Int, _ elementType: ElementType, dimensions: [Int], name: Name
+  ) throws(ApusError) -> (id: TensorID, target: UnsafeMutableRawBufferPointer) {
+    let box = try file.memory.allocate(byteCount: byteCount, purpose: "folded weights")
+    return (add(box, elementType, dimensions: dimensions, name: name), box.mutableBytes)
+  }
+
   /// Adds a tensor that was computed at load.
   func add(_ tensor: RuntimeTensor, name: Name) throws(ApusError) -> TensorID {
     let box: BulkBuffer
@@ -137,72 +145,5 @@ final class ConstantStore {
     let result = add(box, type, dimensions: tensor.dimensions, name: tensor.name)
     conversions.append((id, result))
     return result
-  }
-
-  /// Batch normalization as `y = x scale + shift`, `[C]` each: `scale = gamma / sqrt(var + epsilon)`,
-  /// `shift = beta - mean scale`. Computed in double and rounded once.
-  /// - Parameter statistics: gamma, beta, mean and variance, `[C]` each.
-  func affine(statistics: [TensorID], epsilon: Float) throws(ApusError) -> (scale: TensorID, shift: TensorID) {
-    let (factors, shifts) = try affineVectors(statistics, epsilon)
-    let scale = try add(factors.map { Float($0) }, dimensions: [factors.count], name: "scale")
-    return (scale, try add(shifts.map { Float($0) }, dimensions: [shifts.count], name: "shift"))
-  }
-
-  private func affineVectors(_ statistics: [TensorID], _ epsilon: Float) throws(ApusError) -> ([Double], [Double]) {
-    let lists = try statistics.map { id throws(ApusError) in try floats(id) }
-    for list in lists where list.count != lists[0].count {
-      throw ApusError(
-        .shapeMismatch, "statistics differ in size", expected: "\(lists[0].count)", actual: "\(list.count)")
-    }
-    var (factors, shifts) = ([Double](), [Double]())
-    for channel in lists[0].indices {
-      let factor = Double(lists[0][channel]) / (Double(lists[3][channel]) + Double(epsilon)).squareRoot()
-      factors.append(factor)
-      shifts.append(Double(lists[1][channel]) - Double(lists[2][channel]) * factor)
-    }
-    return (factors, shifts)
-  }
-
-  /// The weights and bias of a convolution with a batch normalization moved into them.
-  /// - Parameters:
-  ///   - weights: `[M, ...]`, of a transposed convolution `[C, M/group, ...]`; the result has its shape.
-  ///   - bias: `[M]`, or nil for zeros.
-  ///   - statistics: gamma, beta, mean and variance, `[M]` each.
-  ///   - transposedGroups: the groups of a transposed convolution; nil for another one.
-  func folded(
-    weights: TensorID, bias: TensorID?, statistics: [TensorID], epsilon: Float, transposedGroups: Int? = nil
-  ) throws(ApusError) -> (weights: TensorID, bias: TensorID) {
-    let tensor = tensors[Int(weights)]
-    let source = try bytes(weights)
-    // Rows of weights that make one output channel.
-    var rows = tensor.dimensions.first ?? 0
-    var channels = rows
-    let inputsPerGroup = transposedGroups.map { max(rows / max($0, 1), 1) } ?? 1
-    let filters = transposedGroups == nil || tensor.dimensions.count < 2 ? 1 : tensor.dimensions[1]
-    if let transposedGroups {
-      rows = try rows.checkedMultiplied(by: filters)
-      channels = try filters.checkedMultiplied(by: transposedGroups)
-    }
-    let (factors, shifts) = try affineVectors(statistics, epsilon)
-    let oldBias: [Float]
-    if let bias { oldBias = try floats(bias) } else { oldBias = Array(repeating: 0, count: channels) }
-    guard factors.count == channels, oldBias.count == channels else {
-      throw ApusError(
-        .shapeMismatch, "statistics and output channels differ", tensorName: tensor.name.string, expected: "\(channels)",
-        actual: "\(factors.count)")
-    }
-    let target = try file.memory.allocate(byteCount: source.count, purpose: "folded weights")
-    let perRow = rows == 0 ? 0 : source.count / 4 / rows
-    for row in 0..<rows {
-      let channel = transposedGroups == nil ? row : row / filters / inputsPerGroup * filters + row % filters
-      guard channel < channels else { break }
-      for index in row * perRow..<(row + 1) * perRow {
-        let weight = source.loadUnaligned(fromByteOffset: 4 * index, as: Float.self)
-        target.mutableBytes.storeBytes(of: Float(Double(weight) * factors[channel]), toByteOffset: 4 * index, as: Float.self)
-      }
-    }
-    let newBias = (0..<channels).map { Float(Double(oldBias[$0]) * factors[$0] + shifts[$0]) }
-    let id = add(target, .float32, dimensions: tensor.dimensions, name: tensor.name)
-    return (id, try add(newBias, dimensions: [channels], name: tensor.name))
   }
 }

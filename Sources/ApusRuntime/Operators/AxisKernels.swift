@@ -66,10 +66,16 @@ extension KernelBinding {
 
   private static func softmaxLike(_ name: StaticString, logarithmic: Bool) -> KernelBinding {
     KernelBinding(name, native: floats) { builder, node throws(ApusError) in
-      let source = try builder.input(node.input(0))
-      let target = try builder.output(node.output(0), .plain, over: node.input(0))
+      let extents = try builder.extents(node.input(0))
+      let axis = try node.context.normalizedAxis(node.attributes.int("axis") ?? -1, rank: max(extents.count, 1))
+      // A row is the same in each layout.
+      let layout = try builder.presentLayout(node.input(0))
+      let order = layout == .plain ? Array(extents.indices) : Layout.channelsLastOrder(rank: extents.count)
+      let source = try builder.input(node.input(0), layout)
+      let target = try builder.output(node.output(0), layout, over: node.input(0))
       try builder.emitSoftmax(
-        source, target, AxisExtents(builder, node, default: -1), logarithmic: logarithmic, of: node.input(0))
+        source, target, AxisExtents(order.map { extents[$0] }, axis: order.firstIndex(of: axis) ?? axis),
+        logarithmic: logarithmic, of: node.input(0))
     }
   }
 

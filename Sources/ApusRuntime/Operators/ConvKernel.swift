@@ -40,8 +40,6 @@ extension KernelBinding {
     arguments.dilation_w = Int64(window.dilations[last])
     arguments.pad_top = Int64(vertical)
     arguments.pad_left = Int64(horizontal)
-    arguments.x_pixel_stride = arguments.cin
-    arguments.y_pixel_stride = arguments.cout
     arguments.tail = apusk_tail_none()
     node.node.activation.apply(to: &arguments.tail)
 
@@ -51,11 +49,15 @@ extension KernelBinding {
     let kernels = apusk_conv_kernels_for(builder.level)
     arguments.winograd = builder.winogradTile(&arguments, weights: node.input(1))
     var plan = apusk_plan()
+    let source = try builder.pixels(node.input(0))
+    let target = try builder.outputPixels(node.output(0))
+    arguments.x_pixel_stride = Int64(source.stride)
+    arguments.y_pixel_stride = Int64(target.stride)
     try builder.check(apusk_conv2d_f32_plan(kernels, &arguments, &plan))
-    let input = try builder.input(node.input(0), .channelsLast)
     let packed = try builder.packedPlanarWeights(node.input(1), arguments)
-    let output = try builder.output(node.output(0), .channelsLast)
+    let (input, output) = (source.buffer, target.buffer)
     let base = arguments
+    builder.note = choice(arguments)
     try builder.emit(plan, [input, packed, bias, residual, output]) { pointers in
       var arguments = base
       arguments.x = UnsafePointer(pointers.floats(input))
@@ -65,6 +67,16 @@ extension KernelBinding {
       arguments.tail.residual = UnsafePointer(pointers.floats(residual))
       return arguments
     }
+  }
+}
+
+extension KernelBinding {
+  /// The kernel that computes a convolution, and why.
+  private static func choice(_ sizes: apusk_conv2d_f32_args) -> StaticString {
+    if sizes.groups == sizes.cin { return "depthwise: one input channel a group" }
+    let isPixelwise = sizes.kh == 1 && sizes.kw == 1 && sizes.stride_h == 1 && sizes.stride_w == 1
+    if isPixelwise && sizes.oh == sizes.ih && sizes.ow == sizes.iw { return "product of pixels: 1x1" }
+    return "direct: windows of pixels"
   }
 }
 

@@ -36,6 +36,10 @@ extension KernelBinding {
         tail.residual_column_stride = columns == 1 ? 0 : 1
       }
     }
+    if let id = node.node.residual {
+      residual = try builder.input(id)
+      tail.residual_row_stride = Int64(y[1])
+    }
     product.arguments.tail = tail
     try builder.emitProduct(product, bias: bias, residual: residual, output: try builder.output(node.output(0)))
   }
@@ -101,7 +105,9 @@ extension KernelBinding {
     }
     node.node.activation.apply(to: &product.arguments.tail)
     let bias = try node.node.bias.map { id throws(ApusError) in try builder.input(id) }
-    try builder.emitProduct(product, bias: bias, output: output)
+    let residual = try node.node.residual.map { id throws(ApusError) in try builder.input(id) }
+    if residual != nil { product.arguments.tail.residual_row_stride = Int64(n) }
+    try builder.emitProduct(product, bias: bias, residual: residual, output: output)
   }
 }
 

@@ -34,15 +34,15 @@ extension PlanBuilder {
     try emit(plan, base, from: source, to: target)
   }
 
-  /// One input of a concatenation.
+  /// One input of a concatenation; its rows follow one another, or stand `inputRowBytes` apart.
   func emitBlocks(
-    _ source: BufferID, _ target: BufferID, rows: Int, blockBytes: Int, rowBytes: Int, offset: Int
+    _ source: BufferID, _ target: BufferID, rows: Int, blockBytes: Int, inputRowBytes: Int? = nil, rowBytes: Int, offset: Int
   ) throws(ApusError) {
     var base = apusk_block_copy_args()
     base.output_offset = Int64(offset)
     base.rows = Int64(rows)
     base.block_bytes = Int64(blockBytes)
-    base.input_row_bytes = Int64(blockBytes)
+    base.input_row_bytes = Int64(inputRowBytes ?? blockBytes)
     base.output_row_bytes = Int64(rowBytes)
     var plan = apusk_plan()
     apusk_block_copy_plan(&base, &plan)
@@ -81,7 +81,9 @@ extension KernelBinding {
       }
     }
     let source = try builder.input(node.input(0))
-    guard !extents.isEmpty else { return builder.alias(node.output(0), to: source) }
+    // Axes of one element may go anywhere.
+    let moved = order.filter { extents[$0] != 1 }
+    if moved == moved.sorted() { return builder.alias(node.output(0), to: source) }
     try builder.emitTranspose(
       source, try builder.output(node.output(0)), extents: extents, order: order,
       elementBytes: try builder.elementBytes(node.input(0)))
@@ -97,12 +99,30 @@ extension KernelBinding {
     for id in node.node.node.inputs where layout == .channelsLast {
       if try !builder.isAvailable(id, .channelsLast) { layout = .plain }
     }
+    // What is in its place already decides.
+    if axis == 1, builder.isBegun(concatenation: node.output(0)) { layout = .channelsLast }
     // In channels-last order the channels are the innermost axis: a row is a pixel.
     let ordered = layout == .channelsLast ? Layout.channelsLastOrder(rank: extents.count).map { extents[$0] } : extents
     let position = layout == .channelsLast ? extents.count - 1 : axis
     let rows = try checkedElementCount(Array(ordered[..<position]))
     let inner = try checkedElementCount(Array(ordered[(position + 1)...])).checkedMultiplied(by: width)
     let rowBytes = try inner.checkedMultiplied(by: ordered[position])
+    if layout == .channelsLast, try builder.elementType(node.output(0)) == .float32 {
+      let sources = try node.node.node.inputs.map { id throws(ApusError) in try builder.pixels(id) }
+      let target = try builder.concatenation(node.output(0))
+      var channel = 0
+      for (index, source) in sources.enumerated() {
+        let channels = try builder.extents(node.input(index))[1]
+        if !builder.isInPlace(node.input(index), in: node.output(0), channel: channel) {
+          builder.note = "copy into the concatenation"
+          try builder.emitBlocks(
+            source.buffer, target, rows: rows, blockBytes: channels * 4, inputRowBytes: source.stride * 4, rowBytes: rowBytes,
+            offset: channel * 4)
+        }
+        channel += channels
+      }
+      return
+    }
     let sources = try node.node.node.inputs.map { id throws(ApusError) in try builder.input(id, layout) }
     let target = try builder.output(node.output(0), layout)
     var offset = 0

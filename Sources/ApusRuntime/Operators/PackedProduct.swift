@@ -72,6 +72,7 @@ extension PlanBuilder {
         })
     }
     let target = temporary(byteCount: total)
+    note = "packs the right operand: it is computed"
     var arguments = apusk_gemm_pack_b_f32_args()
     arguments.stride_k = Int64(right.strideK)
     arguments.stride_n = Int64(right.strideN)
@@ -108,6 +109,7 @@ extension PlanBuilder {
     let offsetsC = product.offsetsC.map { table($0) }
     let base = arguments
     let a = product.a
+    note = arguments.m == 1 ? "vector by matrix" : "matrix product"
     try emit(plan, [a, b, bias, residual, output, offsetsA, offsetsB, offsetsC]) { pointers in
       var arguments = base
       arguments.a = UnsafePointer(pointers.floats(a))

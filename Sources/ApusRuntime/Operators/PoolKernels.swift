@@ -156,10 +156,8 @@ extension KernelBinding {
     arguments.channels = Int64(x[1])
     arguments.input_height = isPlanar ? Int64(x[2]) : 1
     arguments.input_width = Int64(x[last + 2])
-    arguments.input_pixel_stride = Int64(x[1])
     arguments.output_height = isPlanar ? Int64(y[2]) : 1
     arguments.output_width = Int64(y[last + 2])
-    arguments.output_pixel_stride = Int64(x[1])
     arguments.kernel_height = isPlanar ? Int64(window.kernel[0]) : 1
     arguments.kernel_width = Int64(window.kernel[last])
     arguments.stride_height = isPlanar ? Int64(window.strides[0]) : 1
@@ -171,10 +169,12 @@ extension KernelBinding {
     arguments.pad_left = Int64(pads[last].begin)
     arguments.pad_right = Int64(pads[last].end)
     arguments.count_include_pad = node.attributes.flag("count_include_pad") ? 1 : 0
-    let source = try builder.input(node.input(0), .channelsLast)
-    let target = try builder.output(node.output(0), .channelsLast)
+    let source = try builder.pixels(node.input(0))
+    let target = try builder.outputPixels(node.output(0))
+    arguments.input_pixel_stride = Int64(source.stride)
+    arguments.output_pixel_stride = Int64(target.stride)
     var plan = apusk_plan()
     try builder.check(apusk_pool_plan(builder.level, function, &arguments, &plan))
-    try builder.emit(plan, arguments, from: source, to: target)
+    try builder.emit(plan, arguments, from: source.buffer, to: target.buffer)
   }
 }

@@ -31,14 +31,30 @@ extension KernelBinding {
       guard let axes = try reducedAxes(node.context, rank: extents.count) else {
         throw node.unsupported("reduction over axes that are computed", expected: "constant axes")
       }
-      let source = try builder.input(node.input(0))
-      if axes.isEmpty, !isComposite { return builder.alias(node.output(0), to: source) }
+      if axes.isEmpty, !isComposite {
+        return builder.alias(node.output(0), to: try builder.input(node.input(0)))
+      }
+      let keeps = node.attributes.flag("keepdims")
+      let layout = try layout(builder, node, axes, rank: extents.count, keeps: keeps)
+      let order = layout == .plain ? Array(extents.indices) : Layout.channelsLastOrder(rank: extents.count)
       var mask: UInt64 = 0
-      for axis in axes where axis < 64 { mask |= 1 << UInt64(axis) }
+      for (position, axis) in order.enumerated() where axes.contains(axis) && position < 64 { mask |= 1 << UInt64(position) }
       try builder.emitReduction(
-        source, try builder.output(node.output(0)), extents: extents, axes: mask,
-        type: try builder.elementType(node.input(0)), function, of: node.input(0))
+        try builder.input(node.input(0), layout), try builder.output(node.output(0), keeps ? layout : .plain),
+        extents: order.map { extents[$0] }, axes: mask, type: try builder.elementType(node.input(0)), function,
+        of: node.input(0))
     }
+  }
+
+  /// Channels-last where the operand lies so, the order of what is reduced is the same there, and the result needs no other one.
+  private static func layout(
+    _ builder: PlanBuilder, _ node: BoundNode, _ axes: [Int], rank: Int, keeps: Bool
+  ) throws(ApusError) -> Layout {
+    guard rank >= 3, try builder.presentLayout(node.input(0)) == .channelsLast else { return .plain }
+    // Of the spatial axes alone, or of the channels alone.
+    let isSpatial = axes.allSatisfy { $0 >= 2 }
+    guard isSpatial || axes == [1] else { return .plain }
+    return keeps || axes == [1] || axes.count == rank - 2 ? .channelsLast : .plain
   }
 
   static let reduceL1 = reduction("ReduceL1", APUSK_REDUCE_L1, isComposite: true)

@@ -17,6 +17,16 @@ extension PlanBuilder {
       base.input_offset += Int64(try ranges[axis].start.checkedMultiplied(by: stride))
       stride = try stride.checkedMultiplied(by: extents[axis])
     }
+    // One run of elements is a view.
+    let first = order.firstIndex { ranges[$0].count != 1 } ?? max(order.count - 1, 0)
+    let isRun = order.enumerated().allSatisfy { position, axis in
+      position < first || (ranges[axis].step == 1 && (position == first || ranges[axis].count == extents[axis]))
+    }
+    if isRun, !order.isEmpty {
+      let start = try Int(base.input_offset).checkedMultiplied(by: Int(base.element_bytes))
+      return alias(
+        output, layout, to: part(of: source, offset: start, byteCount: try byteCount(output), value: output))
+    }
     let shape = order.map { Int64(ranges[$0].count) }
     try check(apusk_strided_copy_set_view(&base, Int32(shape.count), shape, strides))
     var plan = apusk_plan()

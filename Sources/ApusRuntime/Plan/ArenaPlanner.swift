@@ -12,6 +12,22 @@ struct ArenaPlanner {
     return count <= greedyBuffers ? placeBySize(&buffers) : placeByTime(&buffers)
   }
 
+  /// The most bytes that live at a time: the lower bound of an arena.
+  static func liveBytes(_ buffers: [PlannedBuffer]) -> Int {
+    let used = used(buffers)
+    var most = 0
+    for moment in used {
+      // A maximum begins with a buffer.
+      let step = buffers[moment].firstStep
+      var sum = 0
+      for index in used where buffers[index].firstStep <= step && step <= buffers[index].lastStep {
+        sum += paddedSize(buffers[index]) ?? 0
+      }
+      most = max(most, sum)
+    }
+    return most
+  }
+
   /// The largest buffer first, each at the lowest offset that is free over its whole life.
   static func placeBySize(_ buffers: inout [PlannedBuffer]) -> Int? {
     let order = used(buffers).inOrder { a, b in

@@ -22,9 +22,10 @@ struct NodeEvaluator {
   func evaluate(
     _ node: ProgramNode, _ values: [Value], known: (ValueID) -> Operand?, maximumBytes: Int
   ) throws(ApusError) -> [RuntimeTensor?]? {
-    guard bindings.kernel(of: node.node) != nil || bindings.host(of: node.node) != nil, node.captured.isEmpty else {
-      return nil
-    }
+    // What a pass fused into the node, or made of it, is not in the node that `alone` runs.
+    guard bindings.kernel(of: node.node) != nil || bindings.host(of: node.node) != nil, node.captured.isEmpty, node.isPlain,
+      node.original == nil
+    else { return nil }
     let schema = try registry.schema(of: node.node)
     let (program, contents) = alone(node, values, known)
     var inference = try TypeInference(of: program.graph, tensors: constants.tensors) { id throws(ApusError) in
@@ -48,7 +49,7 @@ struct NodeEvaluator {
     var graph = Graph()
     var contents: [(ValueID, [UInt8])] = []
     var copied: [(ValueID, ValueID)] = []
-    var copy = ProgramNode(node.original ?? node.node)
+    var copy = ProgramNode(node.node)
     copy.node.inputs = copy.node.inputs.map { id in
       if id < 0 { return id }
       if let earlier = copied.first(where: { $0.0 == id }) { return earlier.1 }

@@ -9,6 +9,10 @@ struct PlannedStep {
   let grain: Int64
   let phases: Int64
   let node: Int32
+  /// Which of an operator's kernels it is, and what for; empty where there is one.
+  let note: StaticString
+  /// Of the node's first result.
+  let extents: [Int]
   let argumentBytes: Int
   /// Whether it touches a model input or output: then its arguments are written anew when these are bound.
   var touchesPorts = false
@@ -38,10 +42,16 @@ final class PlanBuilder {
   /// By value id: where it lies in each layout, as far as it does.
   private var plain: [BufferID?]
   private var channelsLast: [BufferID?]
+  /// By value id: where it lies in channels-last order with pixels that stand apart: in a part of a concatenation.
+  private var spaced: [SpacedPixels?]
+  /// By value id: the concatenation that it is written into, and the first channel there.
+  private var places: [(result: ValueID, channel: Int)?]
   /// By value id: the first output port that it is, or nil.
   private var outputPorts: [Int?]
   /// By value id: how many readers are still to be emitted.
   private var pendingReaders: [Int]
+  /// Of the next step: which of an operator's kernels it is, and what for.
+  var note: StaticString = ""
   /// The node that steps are emitted for.
   private(set) var current = 0
 
@@ -59,9 +69,12 @@ final class PlanBuilder {
     self.convolution = convolution
     plain = Array(repeating: nil, count: program.graph.values.count)
     channelsLast = plain
+    spaced = Array(repeating: nil, count: program.graph.values.count)
+    places = Array(repeating: nil, count: program.graph.values.count)
     outputPorts = Array(repeating: nil, count: program.graph.values.count)
     for (port, id) in program.outputs.enumerated().reversed() { outputPorts[Int(id)] = port }
     pendingReaders = program.readerCounts()
+    places = try concatenationPlaces()
     for (position, id) in program.graph.inputs.enumerated() {
       plain[Int(id)] = addBuffer(.input(position), byteCount: try byteCount(id), value: id)
     }
@@ -105,48 +118,6 @@ final class PlanBuilder {
     return true
   }
 
-  // MARK: Values
-
-  /// The extents of a value.
-  func extents(_ id: ValueID) throws(ApusError) -> [Int] {
-    guard let extents = inference.type(id)?.shape?.known else {
-      throw ApusError(
-        .unsupported, "the shape depends on data", tensorName: name(id), expected: "a shape that follows from the inputs'")
-    }
-    return extents
-  }
-
-  func elementType(_ id: ValueID) throws(ApusError) -> ElementType {
-    guard let type = inference.type(id) else {
-      throw ApusError(.unsupported, "the value is not a tensor", tensorName: name(id))
-    }
-    return type.elementType
-  }
-
-  func byteCount(_ id: ValueID) throws(ApusError) -> Int {
-    let count = try checkedElementCount(try extents(id))
-    let type = try elementType(id)
-    guard let bytes = type.byteCount(of: count) else {
-      throw ApusError(.unsupportedType, "this version runs tensors of numbers", tensorName: name(id), actual: type.name.text)
-    }
-    return bytes
-  }
-
-  func name(_ id: ValueID) -> String { id < 0 ? "" : program.graph.values[Int(id)].name.string }
-
-  /// Demands an element type that a kernel has.
-  func require(_ id: ValueID, _ types: TypeSet) throws(ApusError) {
-    let type = try elementType(id)
-    guard types.contains(type) else {
-      throw ApusError(
-        .unsupportedType, "this version has no kernel for the element type", tensorName: name(id), expected: types.text,
-        actual: type.name.text)
-    }
-  }
-
-  /// The constant tensor that a value is, or nil.
-  func constantTensor(_ id: ValueID) -> TensorID? { program.graph.values[Int(id)].constant }
-
   // MARK: Buffers
 
   private func addBuffer(_ kind: PlannedBuffer.Kind, byteCount: Int, value: ValueID? = nil) -> BufferID {
@@ -154,6 +125,15 @@ final class PlanBuilder {
     if let value { buffer.values.append(value) }
     buffers.append(buffer)
     return BufferID(index: buffers.count - 1)
+  }
+
+  /// A piece of a buffer, for a value that is part of what lies there.
+  func part(of buffer: BufferID, offset: Int, byteCount: Int, value: ValueID) -> BufferID {
+    var (base, start) = (buffer, offset)
+    if case .part(let outer, let inner) = buffers[buffer.index].kind { (base, start) = (outer, inner + offset) }
+    // The base must stay while the value is read.
+    buffers[base.index].values.append(value)
+    return addBuffer(.part(of: base, offset: start), byteCount: byteCount, value: value)
   }
 
   /// Memory for the node's own use between its steps.
@@ -175,6 +155,8 @@ final class PlanBuilder {
     program.graph.values.append(Value(name: name, type: type, constant: constant))
     plain.append(nil)
     channelsLast.append(nil)
+    spaced.append(nil)
+    places.append(nil)
     outputPorts.append(nil)
     pendingReaders.append(readers)
     return id
@@ -186,12 +168,23 @@ final class PlanBuilder {
   /// Whether a value lies in memory in a layout already, or does so without a conversion.
   func isAvailable(_ id: ValueID, _ layout: Layout) throws(ApusError) -> Bool {
     if (layout == .plain ? plain : channelsLast)[Int(id)] != nil { return true }
+    if layout == .channelsLast, spaced[Int(id)] != nil { return true }
     return Layout.coincide(try extents(id))
   }
 
   /// Where a value lies in the given layout; emits a conversion where it does not yet.
   func input(_ id: ValueID, _ layout: Layout = .plain) throws(ApusError) -> BufferID {
     if let found = (layout == .plain ? plain : channelsLast)[Int(id)] { return found }
+    if plain[Int(id)] == nil, channelsLast[Int(id)] == nil, let pixels = spaced[Int(id)] {
+      let extents = try extents(id)
+      let dense = addBuffer(.arena, byteCount: try byteCount(id), value: id)
+      setBuffer(dense, of: id, .channelsLast)
+      note = "out of a concatenation"
+      try emitBlocks(
+        pixels.buffer, dense, rows: try checkedElementCount(extents) / extents[1], blockBytes: extents[1] * 4,
+        inputRowBytes: pixels.stride * 4, rowBytes: extents[1] * 4, offset: 0)
+      return try input(id, layout)
+    }
     if plain[Int(id)] == nil, channelsLast[Int(id)] == nil {
       let kind: PlannedBuffer.Kind
       if let constant = constantTensor(id) {
@@ -222,9 +215,45 @@ final class PlanBuilder {
       order = Layout.plainOrder(rank: extents.count)
       stored = Layout.channelsLastOrder(rank: extents.count).map { extents[$0] }
     }
+    note = layout == .plain ? "to plain layout" : "to channels-last"
     try emitTranspose(source, target, extents: stored, order: order, elementBytes: try elementBytes(id))
     setBuffer(target, of: id, layout)
     return target
+  }
+
+  /// The pixels of a float32 value in channels-last order, wherever they lie.
+  func pixels(_ id: ValueID) throws(ApusError) -> SpacedPixels {
+    if channelsLast[Int(id)] == nil, let found = spaced[Int(id)] { return found }
+    return SpacedPixels(buffer: try input(id, .channelsLast), stride: try extents(id)[1])
+  }
+
+  /// Memory for the pixels of a float32 value that the current node writes: inside of a concatenation where that is the next
+  /// reader.
+  func outputPixels(_ id: ValueID) throws(ApusError) -> SpacedPixels {
+    guard let place = places[Int(id)] else {
+      return SpacedPixels(buffer: try output(id, .channelsLast), stride: try extents(id)[1])
+    }
+    let whole = try concatenation(place.result)
+    let stride = try extents(place.result)[1]
+    let buffer = part(
+      of: whole, offset: place.channel * 4, byteCount: try byteCount(place.result) - place.channel * 4, value: id)
+    let pixels = SpacedPixels(buffer: buffer, stride: stride)
+    spaced[Int(id)] = pixels
+    return pixels
+  }
+
+  /// The memory of a concatenation of channels-last operands, some of which may be there already.
+  func concatenation(_ id: ValueID) throws(ApusError) -> BufferID {
+    if let begun = channelsLast[Int(id)] { return begun }
+    return try output(id, .channelsLast)
+  }
+
+  func isBegun(concatenation id: ValueID) -> Bool { channelsLast[Int(id)] != nil }
+
+  /// Whether a value was written into a concatenation.
+  func isInPlace(_ id: ValueID, in result: ValueID, channel: Int) -> Bool {
+    guard let place = places[Int(id)], spaced[Int(id)] != nil else { return false }
+    return place.result == result && place.channel == channel
   }
 
   /// Memory for a value that the current node writes.
@@ -260,6 +289,7 @@ final class PlanBuilder {
   /// Declares that a value is another one with other extents: the same memory, no step.
   func alias(_ id: ValueID, _ layout: Layout = .plain, to source: BufferID) {
     buffers[source.index].values.append(id)
+    if base(of: source) != source.index { buffers[base(of: source)].values.append(id) }
     setBuffer(source, of: id, layout)
   }
 
@@ -284,35 +314,32 @@ final class PlanBuilder {
   func emit<Arguments>(
     _ plan: apusk_plan, _ touched: [BufferID?], arguments: @escaping (PointerTable) -> Arguments
   ) throws(ApusError) {
+    defer { note = "" }
     guard plan.units > 0 else { return }
     guard let kernel = plan.kernel else { throw ApusError(.internal, "a plan has no kernel") }
     scratchBytes = max(scratchBytes, Int(plan.scratch_bytes))
     let step = PlannedStep(
-      kernel: kernel, units: plan.units, grain: plan.grain, phases: plan.phases, node: Int32(current),
+      kernel: kernel, units: plan.units, grain: plan.grain, phases: plan.phases, node: Int32(current), note: note,
+      extents: currentExtents,
       argumentBytes: MemoryLayout<Arguments>.stride, buffers: touched.compactMap { $0 },
       writeArguments: { pointers, target in
         target.initializeMemory(as: Arguments.self, repeating: arguments(pointers), count: 1)
       })
     for buffer in step.buffers {
-      buffers[buffer.index].firstStep = min(buffers[buffer.index].firstStep, steps.count)
-      buffers[buffer.index].lastStep = max(buffers[buffer.index].lastStep, steps.count)
+      let index = base(of: buffer)
+      buffers[index].firstStep = min(buffers[index].firstStep, steps.count)
+      buffers[index].lastStep = max(buffers[index].lastStep, steps.count)
     }
     steps.append(step)
   }
 
-  /// Turns a kernel family's answer to a plan request into an error.
-  func check(_ status: Int32) throws(ApusError) {
-    guard status != 0 else { return }
-    let known = ApusError.Status(rawValue: status) ?? .internal
-    throw ApusError(known == .limitExceeded ? .shapeInference : known, "the kernel can not run these sizes")
+  private var currentExtents: [Int] {
+    guard current >= 0, let id = program.nodes[current].node.outputs.first(where: { $0 >= 0 }) else { return [] }
+    return inference.type(id)?.shape?.known ?? []
   }
 
-  /// The same for kernels that exist for some element types only.
-  func check(_ status: Int32, _ type: ElementType, to target: ElementType? = nil, of id: ValueID) throws(ApusError) {
-    guard status == ApusError.Status.unsupportedType.rawValue else { return try check(status) }
-    throw ApusError(
-      .unsupportedType, "this version has no kernel for the element type", tensorName: name(id),
-      actual: type.name.text + (target.map { " to " + $0.name.text } ?? ""))
+  private func base(of buffer: BufferID) -> Int {
+    if case .part(let base, _) = buffers[buffer.index].kind { base.index } else { buffer.index }
   }
 
   /// Sees to it that each graph output ends up in its own buffer.
@@ -344,7 +371,7 @@ final class PlanBuilder {
   /// Tells the steps that read or write a model input or output.
   private func markPorts() {
     for index in steps.indices {
-      steps[index].touchesPorts = steps[index].buffers.contains { buffers[$0.index].isPort }
+      steps[index].touchesPorts = steps[index].buffers.contains { buffers[base(of: $0)].isPort }
     }
   }
 }

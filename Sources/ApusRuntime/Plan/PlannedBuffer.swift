@@ -25,6 +25,8 @@ struct PlannedBuffer {
     case packed(PackedRequest)
     /// Bytes that are known when the plan is made: a table that a step's argument block points to, a small value.
     case table([UInt8])
+    /// Inside another buffer, which is no part itself, from a byte on.
+    case part(of: BufferID, offset: Int)
   }
 
   var kind: Kind

@@ -28,7 +28,7 @@ struct PlanSizes {
     var counted: [TensorID] = []
     for buffer in placed {
       switch buffer.kind {
-      case .arena: break
+      case .arena, .part: break
       case .input, .output: ports = try ports.checkedAdding(try PlanSizes.aligned(buffer.byteCount))
       case .packed: packed = try packed.checkedAdding(try PlanSizes.aligned(buffer.byteCount))
       case .table: tables = try tables.checkedAdding(try PlanSizes.aligned(buffer.byteCount))
@@ -92,12 +92,15 @@ final class PreparedPlan {
   private let addresses: UnsafeMutablePointer<UnsafeMutableRawPointer?>
   private let stepTable: UnsafeMutablePointer<apusp_step>
   private var argumentBlocks: [UnsafeMutableRawPointer] = []
-  /// Buffers of inputs and outputs by port; several for an output that is written twice.
-  private var inputBuffers: [[Int]]
-  private var outputBuffers: [[Int]]
+  /// Buffers of inputs and outputs by port, with the byte where each begins; several for an output that is written twice, or
+  /// in parts.
+  private var inputBuffers: [[(index: Int, offset: Int)]]
+  private var outputBuffers: [[(index: Int, offset: Int)]]
   /// By buffer: the steps whose arguments hold its address; for buffers of ports only.
   private var stepsOfPorts: [[Int]]
   let arenaBytes: Int
+  /// What the steps' nodes are positions in.
+  let program: Program
   let workers: UnsafeMutablePointer<apusp_worker>
   let workerCount: Int
   let profile: UnsafeMutablePointer<UInt64>
@@ -114,6 +117,10 @@ final class PreparedPlan {
 
   /// The program's node that a step belongs to, or -1 for the copies at the end.
   func node(ofStep step: Int) -> Int { Int(steps[step].node) }
+
+  func note(ofStep step: Int) -> StaticString { steps[step].note }
+
+  func extents(ofStep step: Int) -> [Int] { steps[step].extents }
 
   /// Sizes, shapes and places of inputs and outputs.
   private struct PortLayout {
@@ -169,10 +176,14 @@ final class PreparedPlan {
     _ workspace: Workspace, _ controlBuffer: BulkBuffer, _ pool: OpaquePointer?
   ) throws(ApusError) {
     steps = builder.steps
+    program = builder.program
     arenaBytes = sizes.arena
     scratchOffset = sizes.scratchOffset
     scratchBytes = sizes.scratch
-    arenaOffsets = sizes.buffers.map { $0.isArena ? $0.arenaOffset : -1 }
+    let whole = sizes.buffers.indices.map { index -> (index: Int, offset: Int) in
+      if case .part(let base, let offset) = sizes.buffers[index].kind { (base.index, offset) } else { (index, 0) }
+    }
+    arenaOffsets = whole.map { sizes.buffers[$0.index].isArena ? sizes.buffers[$0.index].arenaOffset + $0.offset : -1 }
     let arena = workspace.buffer.pointer
     self.arena = arena
     self.controlBuffer = controlBuffer
@@ -199,7 +210,9 @@ final class PreparedPlan {
     }
     stepsOfPorts = Array(repeating: [], count: sizes.buffers.count)
     for (index, step) in steps.enumerated() where step.touchesPorts {
-      for buffer in step.buffers where sizes.buffers[buffer.index].isPort { stepsOfPorts[buffer.index].append(index) }
+      for buffer in step.buffers where sizes.buffers[whole[buffer.index].index].isPort {
+        stepsOfPorts[buffer.index].append(index)
+      }
     }
     inputBuffers = Array(repeating: [], count: builder.program.graph.inputs.count)
     outputBuffers = Array(repeating: [], count: builder.program.graph.outputs.count)
@@ -210,10 +223,13 @@ final class PreparedPlan {
     outputOffsets = ports.outputOffsets
     portBytes = ports.byteCount
     for (index, buffer) in sizes.buffers.enumerated() {
-      switch buffer.kind {
-      case .arena: addresses[index] = arena + buffer.arenaOffset
-      case .input(let port): inputBuffers[port].append(index)
-      case .output(let port): outputBuffers[port].append(index)
+      switch sizes.buffers[whole[index].index].kind {
+      case .arena: addresses[index] = arena + arenaOffsets[index]
+      case .input(let port): inputBuffers[port].append((index, whole[index].offset))
+      case .output(let port): outputBuffers[port].append((index, whole[index].offset))
+      case _ where whole[index].index != index:
+        // A constant, or a table: bases stand before their parts.
+        addresses[index] = addresses[whole[index].index].map { $0 + whole[index].offset }
       case .table(let bytes):
         let place = take(bytes.count)
         bytes.withUnsafeBytes { place.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(place), byteCount: $0.count) }
@@ -226,6 +242,7 @@ final class PreparedPlan {
         }
         if packedBlocks.last !== made.block { packedBlocks.append(made.block) }
         addresses[index] = made.pointer
+      case .part: break
       }
     }
     for (index, step) in steps.enumerated() {
@@ -260,11 +277,11 @@ final class PreparedPlan {
   }
 
   /// Sets the address of a port's buffers and writes the arguments of all steps that touch one of them anew.
-  private func bind(_ buffers: [Int], _ pointer: UnsafeMutableRawPointer?) {
-    if buffers.allSatisfy({ addresses[$0] == pointer }) { return }
-    for buffer in buffers { addresses[buffer] = pointer }
+  private func bind(_ buffers: [(index: Int, offset: Int)], _ pointer: UnsafeMutableRawPointer?) {
+    if buffers.allSatisfy({ buffer in addresses[buffer.index] == pointer.map { $0 + buffer.offset } }) { return }
+    for buffer in buffers { addresses[buffer.index] = pointer.map { $0 + buffer.offset } }
     for buffer in buffers {
-      for step in stepsOfPorts[buffer] {
+      for step in stepsOfPorts[buffer.index] {
         steps[step].writeArguments(PointerTable(addresses: addresses), argumentBlocks[step])
       }
     }

@@ -27,7 +27,7 @@ struct StagePlanner {
       let node = program.nodes[position]
       let known = result.inference.valueTypes
       guard evaluator.bindings.plans(node, program.graph.values, type: { known[Int($0)] }) else { break }
-      let schema = try evaluator.registry.schema(of: node.node)
+      let schema = try evaluator.registry.schema(of: node.original ?? node.node)
       do throws(ApusError) {
         guard try settle(node, schema, position, &result, read) else { break }
       } catch {

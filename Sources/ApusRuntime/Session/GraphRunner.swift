@@ -278,8 +278,9 @@ final class GraphRunner {
       let part = program.stage(found.range) { id in
         program.graph.values[Int(id)].constant != nil
       }
+      let (special, types) = try Compiler.specialized(part, found.inference, evaluator: model.evaluator(constants))
       let builder = try PlanBuilder(
-        program: part, constants: constants, registry: model.registry, bindings: model.bindings, inference: found.inference,
+        program: special, constants: constants, registry: model.registry, bindings: model.bindings, inference: types,
         level: model.level, threads: resources.threads, convolution: model.convolution)
       let plan = try PreparedPlan(
         builder, workspace: resources.workspace, packed: packed, threads: resources.threads,
@@ -318,6 +319,6 @@ final class GraphRunner {
     execution.worker_count = Int32(stage.plan.workerCount)
     var outcome = apusp_outcome()
     let status = withExtendedLifetime(frame) { apusp_execute(&execution, &outcome) }
-    guard status == 0 else { throw stage.program.error(outcome, stage.plan) }
+    guard status == 0 else { throw stage.plan.program.error(outcome, stage.plan) }
   }
 }

@@ -70,9 +70,10 @@ extension Model {
     let planner = StagePlanner(program: program, evaluator: evaluator(constants))
     let found = try planner.plan(from: 0, inference) { _ in nil }
     guard found.range.count == program.nodes.count else { return nil }
+    let (special, types) = try Compiler.specialized(program, found.inference, evaluator: evaluator(constants))
     return try PlanBuilder(
-      program: program, constants: constants, registry: registry, bindings: bindings, inference: found.inference,
-      level: level, threads: threads, convolution: convolution)
+      program: special, constants: constants, registry: registry, bindings: bindings, inference: types, level: level,
+      threads: threads, convolution: convolution)
   }
 
   /// The same for those who need a plan.

@@ -438,7 +438,7 @@ public final class Session {
     guard let plan else { return try runStaged() }
     if options.profiles { plan.profile.update(repeating: 0, count: plan.stepCount) }
     var outcome = apusp_outcome()
-    guard apusp_execute(&execution, &outcome) == 0 else { throw model.program.error(outcome, plan) }
+    guard apusp_execute(&execution, &outcome) == 0 else { throw plan.program.error(outcome, plan) }
   }
 
   private static func deadline(_ timeout: UInt64?) -> UInt64 {
@@ -534,6 +534,9 @@ public final class Session {
 
   // MARK: Profile
 
+  /// The program that runs: that of the model, with what more could be fused for the prepared shapes.
+  public var program: Program { plan?.program ?? model.program }
+
   /// What a node took in the last run.
   public struct ProfileEntry: Sendable {
     /// `conv1 (ai.onnx.Conv-22) + relu`; the copies at the end have the label `outputs`.
@@ -542,6 +545,10 @@ public final class Session {
     public let nanoseconds: UInt64
     /// Kernels that the node became.
     public let steps: Int
+    /// Which of an operator's kernels these are, where it has several: see `PlanDescription.Step`.
+    public let kernels: [StaticString]
+    /// Of the node's first result.
+    public let extents: [Int]
   }
 
   /// One entry for each node that became steps, in order; empty where the session does not profile.
@@ -552,41 +559,21 @@ public final class Session {
     while step < plan.stepCount {
       let position = plan.node(ofStep: step)
       var (nanoseconds, count) = (UInt64(0), 0)
+      var kernels: [StaticString] = []
+      let extents = plan.extents(ofStep: step)
       while step < plan.stepCount, plan.node(ofStep: step) == position {
         nanoseconds &+= plan.profile[step]
+        let note = plan.note(ofStep: step)
+        if note.utf8CodeUnitCount > 0 { kernels.append(note) }
         count += 1
         step += 1
       }
-      let node: ProgramNode? = position >= 0 ? model.program.nodes[position] : nil
+      let node: ProgramNode? = position >= 0 ? plan.program.nodes[position] : nil
       entries.append(
         ProfileEntry(
           label: node?.label ?? "outputs", operatorName: node?.node.operatorName ?? "Copy", nanoseconds: nanoseconds,
-          steps: count))
+          steps: count, kernels: kernels, extents: extents))
     }
     return entries
-  }
-}
-
-extension Program {
-  /// What an execution of the program's plan reported, in words.
-  func error(_ outcome: apusp_outcome, _ plan: PreparedPlan) -> ApusError {
-    let status = ApusError.Status(rawValue: outcome.status) ?? .internal
-    let position = outcome.step >= 0 && outcome.step < Int64(plan.stepCount) ? plan.node(ofStep: Int(outcome.step)) : -1
-    let node: ProgramNode? = position >= 0 ? nodes[position] : nil
-    var error = ApusError(status, "the run failed", operatorName: node?.node.label ?? "")
-    switch status {
-    case .cancelled: error.message = "the run was cancelled"
-    case .deadlineExceeded: error.message = "the run's time was up"
-    case .valueOutOfRange:
-      let fault = outcome.fault
-      error.message = "a value is out of range at element \(fault.position)"
-      error.expected = "\(fault.lower) <= value < \(fault.upper)"
-      error.actual = "\(fault.value)"
-      if let node, fault.operand >= 0, Int(fault.operand) < node.node.inputs.count, node.node.inputs[Int(fault.operand)] >= 0 {
-        error.tensorName = graph.values[Int(node.node.inputs[Int(fault.operand)])].name.string
-      }
-    default: break
-    }
-    return error
   }
 }
