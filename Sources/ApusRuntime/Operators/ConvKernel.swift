@@ -47,12 +47,12 @@ extension KernelBinding {
     let residual = try node.node.residual.map { id throws(ApusError) in try builder.input(id, .channelsLast) }
     if residual != nil { arguments.tail.residual_row_stride = arguments.cout }
     let kernels = apusk_conv_kernels_for(builder.level)
-    arguments.winograd = builder.winogradTile(&arguments, weights: node.input(1))
-    var plan = apusk_plan()
     let source = try builder.pixels(node.input(0))
     let target = try builder.outputPixels(node.output(0))
     arguments.x_pixel_stride = Int64(source.stride)
     arguments.y_pixel_stride = Int64(target.stride)
+    arguments.winograd = builder.winogradTile(&arguments, weights: node.input(1))
+    var plan = apusk_plan()
     try builder.check(apusk_conv2d_f32_plan(kernels, &arguments, &plan))
     let packed = try builder.packedPlanarWeights(node.input(1), arguments)
     let (input, output) = (source.buffer, target.buffer)
@@ -73,6 +73,8 @@ extension KernelBinding {
 extension KernelBinding {
   /// The kernel that computes a convolution, and why.
   private static func choice(_ sizes: apusk_conv2d_f32_args) -> StaticString {
+    if sizes.winograd == 2 { return "Winograd F(2x2, 3x3): fewer products" }
+    if sizes.winograd == 4 { return "Winograd F(4x4, 3x3): fewer products" }
     if sizes.groups == sizes.cin { return "depthwise: one input channel a group" }
     let isPixelwise = sizes.kh == 1 && sizes.kw == 1 && sizes.stride_h == 1 && sizes.stride_w == 1
     if isPixelwise && sizes.oh == sizes.ih && sizes.ow == sizes.iw { return "product of pixels: 1x1" }
