@@ -23,7 +23,7 @@ extension PlanBuilder {
       else { continue }
       var areChannelsLast = true
       for id in node.node.inputs {
-        guard let writer = writers[Int(id)], writesChannelsLast(program.nodes[writer]) else {
+        guard id >= 0, let writer = writers[Int(id)], writesChannelsLast(program.nodes[writer]) else {
           areChannelsLast = false
           break
         }
