@@ -171,7 +171,7 @@ extension PatternMatcher {
 
   /// The same, if the value is that as `[B, L, H, D]`.
   fileprivate func merged(_ id: ValueID) -> (value: ValueID, heads: Int)? {
-    guard let split = node("Reshape", [], writing: id)?.node.node.inputs, let whole = shape(split[0]), let parts = shape(id),
+    guard let split = node("Reshape", nil, writing: id)?.node.node.inputs, let whole = shape(split[0]), let parts = shape(id),
       whole.rank == 3, parts.rank == 4, let heads = parts[2].value, let size = parts[3].value, whole[2] == .known(heads * size),
       keepsRows(whole, parts, compiler.integers(split[1]))
     else { return nil }
