@@ -87,7 +87,8 @@ import Testing
     // A reader of another shape, an elementwise one, one that wants plain order, and an operand twice.
     let flat = network.op("Reshape", [a, network.builder.constant([1, 48])])[0]
     let sum = network.op("Add", [a, network.op("Sigmoid", [a])[0]])[0]
-    network.builder.output(joined, flat, sum, network.concat([b, b]), network.concat([a, x]))
+    network.builder.output(
+      network.relu(joined), flat, sum, network.relu(network.concat([b, b])), network.relu(network.concat([a, x])))
     _ = try network.steps([1, 2, 4, 4])
     try network.expectSameAsExposed([1, 2, 4, 4])
   }
