@@ -94,6 +94,10 @@ struct Compiler {
     node.node.domain == .onnx && node.node.operatorName.is(name)
   }
 
+  func isStandard(_ node: ProgramNode, named name: Name) -> Bool {
+    node.node.domain == .onnx && node.node.operatorName == name
+  }
+
   /// The constant tensor that a value is, or nil.
   func constant(_ id: ValueID) -> TensorID? { id < 0 ? nil : program.graph.values[Int(id)].constant }
 

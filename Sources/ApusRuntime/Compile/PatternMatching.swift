@@ -112,7 +112,7 @@ struct PatternMatcher {
   func node(_ name: Name, _ tag: [Double]?, writing value: ValueID) -> (node: ProgramNode, position: Int)? {
     guard value >= 0, let position = writers[Int(value)] else { return nil }
     let node = compiler.program.nodes[position]
-    guard compiler.isStandard(node, name), node.isPlain, node.node.outputs.count == 1 else { return nil }
+    guard compiler.isStandard(node, named: name), node.isPlain, node.node.outputs.count == 1 else { return nil }
     if let tag, !compiler.has(node, tag) { return nil }
     return (node, position)
   }
