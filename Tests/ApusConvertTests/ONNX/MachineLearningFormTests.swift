@@ -36,7 +36,7 @@ import Testing
   @Test func mapsFromClassesBecomeColumns() throws {
     let node = O.node("ZipMap", ["x"], ["y"], [O.strings("classlabels_strings", ["no", "yes"])], domain: "ai.onnx.ml")
     let graph = O.graph([node], inputs: [O.input("x", [3, 2])], outputs: ["y"])
-    let bytes = [UInt8](try O.model(operatorSet: 20, graph, otherSets: ["ai.onnx.ml": 1]).serializedBytes())
+    let bytes: [UInt8] = try O.model(operatorSet: 20, graph, otherSets: ["ai.onnx.ml": 1]).serializedBytes()
     let (model, problems) = try ONNXImporter.survey(parsing: bytes)
     #expect(problems.isEmpty)
     #expect(model.notes.count == 1)
