@@ -229,11 +229,11 @@ final class TestProgram {
 
   @Test func aDeadlineCutsASplitStepShort() throws {
     let pool = try TestPool(threads: 2)
-    let program = TestProgram(units: [8], grain: 1)
+    let program = TestProgram(units: [64], grain: 1)  // enough to wake the worker for
     program.arguments[0].sleepMicroseconds = 10_000  // a chunk
     let outcome = program.run(pool: pool, deadline: apusp_clock_now() + 1_000_000)
     #expect(outcome.status == Int32(APUSP_DEADLINE_EXCEEDED) && outcome.step == 0)
-    #expect((0..<8).contains { program.cells[0][$0] == 0 })
+    #expect((0..<64).contains { program.cells[0][$0] == 0 })
   }
 
   @Test func theProfileAddsUpEachStepsTime() throws {
