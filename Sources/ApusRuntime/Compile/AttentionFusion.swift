@@ -199,7 +199,8 @@ extension PatternMatcher {
   private func reader(_ id: ValueID, _ name: Name) -> (node: ProgramNode, position: Int)? {
     guard readers[Int(id)] == 1 else { return nil }
     let nodes = compiler.program.nodes
-    guard let position = nodes.firstIndex(where: { $0.node.inputs.contains(id) }), compiler.isStandard(nodes[position], named: name)
+    guard let position = nodes.firstIndex(where: { $0.node.inputs.contains(id) }),
+      compiler.isStandard(nodes[position], named: name)
     else { return nil }
     return (nodes[position], position)
   }
