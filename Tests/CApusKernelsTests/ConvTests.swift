@@ -29,6 +29,26 @@ import Testing
     }
   }
 
+  /// One input channel and up to eight output channels (or eight in the last panel): kernels of their own.
+  @Test(arguments: 0..<60 as Range<UInt64>)
+  func greyImagesAgreeAcrossLevelsAndSplits(seed: UInt64) throws {
+    var random = ProductRandom(seed: seed &+ 15_000)
+    var conv = ConvCase.random(&random)
+    (conv.batch, conv.groups, conv.cin, conv.dilationH, conv.dilationW, conv.strideW) = (1, 1, 1, 1, 1, 1)
+    conv.cout = random.int(1...8) + (random.int(0...3) == 0 ? 32 : 0)
+    (conv.kh, conv.kw) = (random.int(1...5), random.bool() ? 3 : 5)
+    (conv.ih, conv.iw) = (conv.kh + random.int(0...9), conv.kw + random.int(0...40))
+    conv.fill(&random)
+    let label = "seed \(seed): \(conv)"
+    let reference = try conv.run(level: APUSK_LEVEL_PORTABLE, &random, whole: true)
+    conv.expectClose(reference, label)
+    if !isTranscendental(conv.tail.activation) { #expect(conv.countDifferences(reference) == 0, "\(label)") }
+    for level in productLevels {
+      let y = try conv.run(level: level, &random, whole: false)
+      #expect(productBits(y) == productBits(reference), "\(label): level \(level) differs")
+    }
+  }
+
   /// More terms than one chain, whose ends fall anywhere in the kernel's rows, taps and channels.
   @Test(arguments: 0..<40 as Range<UInt64>)
   func sumsAreThoseOfAProduct(seed: UInt64) throws {

@@ -75,7 +75,7 @@ extension KernelBinding {
   private static func choice(_ sizes: apusk_conv2d_f32_args) -> StaticString {
     if sizes.winograd == 2 { return "Winograd F(2x2, 3x3): fewer products" }
     if sizes.winograd == 4 { return "Winograd F(4x4, 3x3): fewer products" }
-    if sizes.groups == sizes.cin { return "depthwise: one input channel a group" }
+    if sizes.groups > 1 && sizes.groups == sizes.cin { return "depthwise: one input channel a group" }
     let isPixelwise = sizes.kh == 1 && sizes.kw == 1 && sizes.stride_h == 1 && sizes.stride_w == 1
     if isPixelwise && sizes.oh == sizes.ih && sizes.ow == sizes.iw { return "product of pixels: 1x1" }
     return "direct: windows of pixels"

@@ -1,4 +1,6 @@
 // Convolutions through the micro-kernels of the matrix product.
+#include <math.h>
+
 #include "conv_isa.h"
 
 // Most floats of k in one pass over a band, whole chains: so much of a panel of weights stays in the L1 and L2 caches.
@@ -57,18 +59,45 @@ static void run_pixels(const apusk_conv_isa *isa, const apusk_conv2d_f32_args *a
   }
 }
 
+// Whether the kernels of lone_channel.h compute what `tile` describes the panel of.
+static bool is_lone(const apusk_conv_isa *isa, const apusk_conv2d_f32_args *args, const apusk_conv_shape *shape,
+                    const apusk_tile *tile) {
+  return shape->group_cin == 1 && shape->pixel == 1 && tile->width == 8 && args->stride_w == 1 && args->dilation_w == 1 &&
+         (args->kw == 3 || args->kw == 5) && tile->depth == shape->k && shape->k <= APUSK_GEMM_CHAIN &&
+         args->ow >= isa->lone_channel->least_pixels;
+}
+
+// The row of output pixels that begins with `tile`.
+static void run_lone_row(const apusk_conv_isa *isa, const apusk_conv2d_f32_args *args, const apusk_tile *tile,
+                         int64_t columns, apusk_finish *finish) {
+  apusk_tile_end end;
+  bool fused = apusk_tile_end_of(finish, &end) && !end.residual;
+  if (!fused) end = (apusk_tile_end){.low = -INFINITY, .high = INFINITY};
+  const apusk_lone_row row = {
+      .x = tile->a, .x_row = tile->a_y, .w = tile->b, .y = tile->c, .y_pixel = tile->c_row, .kh = args->kh,
+      .pixels = args->ow, .channels = columns, .bias = end.bias, .low = end.low, .high = end.high,
+  };
+  isa->lone_channel->rows[args->kw == 5](&row);
+  if (fused) return;
+  finish->rows = args->ow;
+  finish->columns = columns;
+  finish->source = finish->output = tile->c;
+  finish->source_row = finish->output_row = tile->c_row;
+  isa->gemm->finish(finish);
+}
+
 // One band of rows of one image and group, panels first ..< end: passes over k, whole chains each, then panels, then the
 // micro-kernels across the band.
-static void run_band(const apusk_gemm_isa *isa, const apusk_conv2d_f32_args *args, const apusk_conv_shape *shape,
+static void run_band(const apusk_conv_isa *isa, const apusk_conv2d_f32_args *args, const apusk_conv_shape *shape,
                      const float *x, int64_t image, int64_t oy, int64_t rows, int64_t group, int64_t first,
                      int64_t end) {
   const apusk_tail *tail = &args->tail;
-  int32_t nr = isa->kernels.nr;
+  int32_t nr = isa->gemm->kernels.nr;
   bool merged = shape->pixel == shape->group_cin && args->dilation_w == 1;
   int64_t kernel_row = args->kw * shape->group_cin, run = merged ? kernel_row : shape->group_cin;
   int64_t passes = apusk_divide_up(shape->k, PASS_DEPTH);
   int64_t step = apusk_divide_up(apusk_divide_up(shape->k, passes), APUSK_GEMM_CHAIN) * APUSK_GEMM_CHAIN;
-  int64_t tiles = apusk_divide_up(args->ow, isa->kernels.mr);
+  int64_t tiles = apusk_divide_up(args->ow, isa->gemm->kernels.mr);
   apusk_tile tile = {
       .a_row = args->stride_w * shape->pixel, .a_y = args->dilation_h * shape->pitch,
       .a_x = args->dilation_w * shape->pixel, .runs_x = kernel_row / run, .run = run,
@@ -88,9 +117,20 @@ static void run_band(const apusk_gemm_isa *isa, const apusk_conv2d_f32_args *arg
       int64_t columns = shape->group_cout - column < tile.width ? shape->group_cout - column : tile.width;
       apusk_finish finish = {.tail = tail, .bias = tail->bias ? tail->bias + channel : NULL};
       const float *next = panel + 1 < end ? tile.b + tile.width * shape->k : NULL;
+      const bool lone = is_lone(isa, args, shape, &tile);
       for (int64_t r = 0; r < rows; r++) {
         const float *a = x + r * args->stride_h * shape->pitch + ky * tile.a_y;
         int64_t pixel = (image * args->oh + oy + r) * args->ow;
+        if (lone) {
+          tile.a = a;
+          tile.c = args->y + pixel * args->y_pixel_stride + channel;
+          if (tail->residual) {
+            finish.residual =
+                tail->residual + pixel * tail->residual_row_stride + channel * tail->residual_column_stride;
+          }
+          run_lone_row(isa, args, &tile, columns, &finish);
+          continue;
+        }
         for (int64_t index = 0; index < tiles; index++) {
           tile.rows = (int32_t)apusk_tile_rows(args->ow, tiles, index);
           apusk_tile_look_ahead(&tile, next, r * tiles + index);
@@ -100,7 +140,7 @@ static void run_band(const apusk_gemm_isa *isa, const apusk_conv2d_f32_args *arg
             finish.residual =
                 tail->residual + pixel * tail->residual_row_stride + channel * tail->residual_column_stride;
           }
-          apusk_tile_emit(isa, &tile, columns, last, &finish);
+          apusk_tile_emit(isa->gemm, &tile, columns, last, &finish);
           a += tile.rows * tile.a_row;
           pixel += tile.rows;
         }
@@ -126,7 +166,7 @@ static void run_rows(const apusk_conv_isa *isa, const apusk_conv2d_f32_args *arg
     } else {
       x = args->x + image * args->ih * shape->pitch + oy * args->stride_h * shape->pitch + channel;
     }
-    run_band(isa->gemm, args, shape, x, image, oy, rows, group, part * args->panels_per_unit,
+    run_band(isa, args, shape, x, image, oy, rows, group, part * args->panels_per_unit,
              end_panel < shape->panels ? end_panel : shape->panels);
     unit += end_part - part;
   }

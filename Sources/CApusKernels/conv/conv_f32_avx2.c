@@ -3,5 +3,5 @@
 #include "depthwise_pixels.h"
 #include "winograd_transform.h"
 
-APUSK_CONV_ENTRY(apusk_conv_isa_avx2, apusk_gemm_isa_avx2, APUSK_LEVEL_AVX2)
+APUSK_CONV_ENTRY(apusk_conv_isa_avx2, apusk_gemm_isa_avx2, apusk_lone_channel_avx2, APUSK_LEVEL_AVX2)
 #endif

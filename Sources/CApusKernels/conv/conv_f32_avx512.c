@@ -3,5 +3,5 @@
 #include "depthwise_pixels.h"
 #include "winograd_transform.h"
 
-APUSK_CONV_ENTRY(apusk_conv_isa_avx512, apusk_gemm_isa_avx512, APUSK_LEVEL_AVX512)
+APUSK_CONV_ENTRY(apusk_conv_isa_avx512, apusk_gemm_isa_avx512, apusk_lone_channel_avx512, APUSK_LEVEL_AVX512)
 #endif

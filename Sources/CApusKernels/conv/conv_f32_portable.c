@@ -2,4 +2,4 @@
 #include "depthwise_pixels.h"
 #include "winograd_transform.h"
 
-APUSK_CONV_ENTRY(apusk_conv_isa_portable, apusk_gemm_isa_portable, APUSK_LEVEL_PORTABLE)
+APUSK_CONV_ENTRY(apusk_conv_isa_portable, apusk_gemm_isa_portable, apusk_lone_channel_portable, APUSK_LEVEL_PORTABLE)

@@ -8,6 +8,31 @@
 #include "depthwise.h"
 #include "winograd.h"
 
+// A row of output pixels of up to 8 channels, from one input channel. Pixel i is the sum over ky, kx of
+// x[ky * x_row + i + kx] * w[(ky * kw + kx) * 8 + c], plus the bias, in bounds.
+typedef struct apusk_lone_row {
+  const float *x;
+  int64_t x_row;
+  const float *w;
+  float *y;
+  int64_t y_pixel;
+  int64_t kh, pixels, channels;
+  const float *bias;  // NULL: none
+  float low, high;
+} apusk_lone_row;
+
+// The kernels of lone_channel.h, for kernel widths 3 and 5 and `least_pixels` or more.
+typedef struct apusk_lone_channel {
+  int64_t least_pixels;
+  void (*rows[2])(const apusk_lone_row *row);
+} apusk_lone_channel;
+
+extern const apusk_lone_channel apusk_lone_channel_portable;
+#if defined(__x86_64__)
+extern const apusk_lone_channel apusk_lone_channel_avx2;
+extern const apusk_lone_channel apusk_lone_channel_avx512;
+#endif
+
 struct apusk_conv_isa {
   apusk_conv_kernels kernels;
   const apusk_gemm_isa *gemm;
@@ -15,6 +40,7 @@ struct apusk_conv_isa {
   void (*depthwise)(const apusk_depthwise *row);
   void (*depthwise_seven[APUSK_DEPTHWISE_ALL_KINDS])(const apusk_depthwise_seven *seven);
   apusk_winograd_transforms winograd[2];  // m = 2, m = 4
+  const apusk_lone_channel *lone_channel;
 };
 
 extern const apusk_conv_isa apusk_conv_isa_portable;
@@ -58,7 +84,7 @@ int32_t apusk_conv_nd_pack_f32_run(const apusk_conv_isa *isa, const apusk_conv_n
 int32_t apusk_deform_conv_f32_run(const apusk_conv_isa *isa, const apusk_deform_conv_args *args, int64_t begin,
                                   int64_t end, apusp_worker *worker);
 
-#define APUSK_CONV_ENTRY(isa, gemm_isa, level_number)                                                         \
+#define APUSK_CONV_ENTRY(isa, gemm_isa, lone, level_number)                                                       \
   static int32_t conv2d(const void *args, int64_t begin, int64_t end, apusp_worker *worker) {                 \
     return apusk_conv2d_f32_run(&isa, args, begin, end, worker);                                              \
   }                                                                                                           \
@@ -90,6 +116,7 @@ int32_t apusk_deform_conv_f32_run(const apusk_conv_isa *isa, const apusk_deform_
       .depthwise = depthwise_row,                                                                             \
       .depthwise_seven = {DEPTHWISE_SEVENS, grouped_3_1, grouped_3_2},                                        \
       .winograd = {{winograd_input_2, winograd_output_2}, {winograd_input_4, winograd_output_4}},             \
+      .lone_channel = &lone,                                                                                  \
   };
 
 #endif

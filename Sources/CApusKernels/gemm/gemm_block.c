@@ -5,8 +5,7 @@
 
 int64_t apusk_gemm_block_scratch_floats(int64_t rows) { return rows * APUSK_GEMM_A_STRIDE; }
 
-// Whether micro-kernels of whole width can end with this tail.
-static bool end_of(const apusk_finish *finish, apusk_tile_end *end) {
+bool apusk_tile_end_of(const apusk_finish *finish, apusk_tile_end *end) {
   const apusk_tail *tail = finish->tail;
   if (tail->scale != 1.0f || (finish->residual && (tail->residual_scale != 1.0f || tail->residual_column_stride != 1))) {
     return false;
@@ -26,7 +25,7 @@ void apusk_tile_emit(const apusk_gemm_isa *isa, apusk_tile *tile, int64_t column
   bool tail = last && finish->tail;
   apusk_tile_end end;
   tile->end = NULL;
-  if (tail && columns == tile->width && end_of(finish, &end)) {
+  if (tail && columns == tile->width && apusk_tile_end_of(finish, &end)) {
     tile->end = &end;
     isa->tile(tile);
     return;

@@ -7,6 +7,8 @@
 #define SIMD_TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")))
 #define SIMD_INLINE \
   static inline __attribute__((always_inline, target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")))
+// Loops over arrays of vectors: unrolled they live in registers.
+#define SIMD_UNROLL _Pragma("clang loop unroll(full)")
 #define VL 8
 typedef __m256 vf;
 
@@ -18,6 +20,7 @@ SIMD_INLINE __mmask8 simd_mask(int64_t n) { return (__mmask8)((1u << n) - 1); }
 // The first n < VL lanes, the others zero or untouched.
 SIMD_INLINE vf vload_n(const float *p, int64_t n) { return _mm256_maskz_loadu_ps(simd_mask(n), p); }
 SIMD_INLINE void vstore_n(float *p, vf v, int64_t n) { _mm256_mask_storeu_ps(p, simd_mask(n), v); }
+SIMD_INLINE vf vfma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
 SIMD_INLINE vf vadd(vf a, vf b) { return _mm256_add_ps(a, b); }
 SIMD_INLINE vf vmul(vf a, vf b) { return _mm256_mul_ps(a, b); }
 // maxps and minps give their second operand for NaN and for equal zeros: the comparisons of the portable form.

@@ -1,4 +1,6 @@
 // Template: pooling of channels-last images.
+#include <stdbool.h>
+
 #include "../math/vectors.h"
 #include "pool_level.h"
 
@@ -64,6 +66,38 @@ APUSK_INLINE void pool_pixel(const pool_window *window, float *output, int64_t c
   for (; c < channels; c += APUSK_LANES) pool_channels(window, output, c, 1, channels - c, function);
 }
 
+// A maximum of two rows of two, whose vectors fit the registers; the usual one.
+APUSK_INLINE void pool_four(const pool_window *window, float *output, int64_t c, int64_t n) {
+  const float *p = window->corner + c, *q = p + window->row_step;
+  f32x16 a = load_lanes(p, n), b = load_lanes(p + window->column_step, n);
+  f32x16 d = load_lanes(q, n), e = load_lanes(q + window->column_step, n);
+  i32x16 nan = (a != a) | (b != b) | (d != d) | (e != e);
+  a = b > a ? b : a;
+  a = d > a ? d : a;
+  a = e > a ? e : a;
+  store_lanes(output + c, nan ? splat(NAN) : a, n);
+}
+
+// `count` output pixels whose windows are alike, `step` floats apart.
+APUSK_INLINE void pool_run(const apusk_pool_args *args, pool_window *window, float *output, int64_t count, int64_t step,
+                           const int32_t function) {
+  const int64_t channels = args->channels;
+  const bool four = function == APUSK_POOL_MAX && window->rows == 2 && window->columns == 2;
+  for (; count > 0; count--) {
+    if (!four) {
+      pool_pixel(window, output, channels, function);
+    } else if (channels < APUSK_LANES) {
+      pool_four(window, output, 0, channels);
+    } else {
+      int64_t c = 0;
+      for (; c + APUSK_LANES <= channels; c += APUSK_LANES) pool_four(window, output, c, APUSK_LANES);
+      if (c < channels) pool_four(window, output, c, channels - c);
+    }
+    window->corner += step;
+    output += args->output_pixel_stride;
+  }
+}
+
 APUSK_INLINE int32_t pool_pixels(const apusk_pool_args *args, int64_t begin, int64_t end, const int32_t function) {
   if (begin >= end) return 0;
   int64_t column = begin % args->output_width, row = begin / args->output_width % args->output_height;
@@ -74,7 +108,10 @@ APUSK_INLINE int32_t pool_pixels(const apusk_pool_args *args, int64_t begin, int
       .row_step = args->dilation_height * args->input_width * args->input_pixel_stride,
       .column_step = args->dilation_width * args->input_pixel_stride,
   };
-  for (int64_t unit = begin; unit < end; unit++) {
+  // Output columns whose windows lie within the image's width end before this one.
+  const int64_t reach = args->input_width + args->pad_left - (args->kernel_width - 1) * args->dilation_width;
+  const int64_t end_inside = reach > 0 ? (reach - 1) / args->stride_width + 1 : 0;
+  for (int64_t unit = begin; unit < end;) {
     int64_t top = row * args->stride_height - args->pad_top, left = column * args->stride_width - args->pad_left;
     if (unit == begin || column == 0) {
       y = positions_inside(top, args->dilation_height, args->kernel_height, args->input_height);
@@ -102,8 +139,16 @@ APUSK_INLINE int32_t pool_pixels(const apusk_pool_args *args, int64_t begin, int
       }
       window.divisor = count > 0 ? (float)count : 1.0f;
     }
-    pool_pixel(&window, args->output + unit * args->output_pixel_stride, args->channels, function);
-    if (++column == args->output_width) {
+    int64_t count = 1;
+    if (window.columns == args->kernel_width && left >= 0) {
+      count = end_inside < args->output_width ? end_inside - column : args->output_width - column;
+      if (count > end - unit) count = end - unit;
+    }
+    pool_run(args, &window, args->output + unit * args->output_pixel_stride, count,
+             args->stride_width * args->input_pixel_stride, function);
+    unit += count;
+    column += count;
+    if (column == args->output_width) {
       column = 0;
       if (++row == args->output_height) {
         row = 0;
