@@ -36,8 +36,9 @@ bench: libapus ## Measure Apus beside other runtimes; tables and a plot into bui
 	@Benchmarks/run
 	@Benchmarks/kernels
 
-conformance: deps ## ONNX's own test suite, light, random and real models, through modelconv
+conformance: deps ## ONNX's own test suite, through modelconv and libapus; light, random and real models
 	@tools/conformance/run
+	@tools/conformance/library
 	@tools/conformance/light
 	@tools/conformance/random_models
 	@tools/conformance/scikit_learn

@@ -43,6 +43,13 @@ class Case:
         return sorted(self.folder.glob("test_data_set_*"), key=lambda path: int(path.name.rsplit("_", 1)[1]))
 
 
+def cases_in(data, pattern):
+    """Those whose group/name matches; `data` is None for the installed package's."""
+    data = Path(data) if data else Path(onnx.__file__).parent / "backend/test/data"
+    cases = [Case(model.parent) for group in GROUPS for model in sorted((data / group).glob("*/model.onnx"))]
+    return [case for case in cases if re.search(pattern, str(case))]
+
+
 def category(case, model):
     """What a case is counted under: its group, or what its operators and types need."""
     if case.group != "node":
@@ -182,9 +189,7 @@ def parse():
 
 def main():
     options = parse()
-    data = Path(options.data) if options.data else Path(onnx.__file__).parent / "backend/test/data"
-    cases = [Case(model.parent) for group in GROUPS for model in sorted((data / group).glob("*/model.onnx"))]
-    cases = [case for case in cases if re.search(options.filter, str(case))]
+    cases = cases_in(options.data, options.filter)
     began = time.monotonic()
     results = run_all(cases, options)
     seconds = time.monotonic() - began

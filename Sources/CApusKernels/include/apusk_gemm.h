@@ -19,7 +19,7 @@ extern "C" {
 #endif
 
 // Most fused multiply-adds in a row of one sum.
-#define APUSK_GEMM_CHAIN 128
+#define APUSK_GEMM_CHAIN 256
 
 // Packed B, by panels of `nr` columns: panel q starts at float q * nr * k and holds, for p = 0 ..< k, a row of `w`
 // columns: nr, in the last panel the rest of n rounded up to a power of two, at least 8, with +0 where n has ended.
