@@ -72,6 +72,7 @@ import ApusRuntime
       ("HardSwish", 22, [], [], .hardSwish(alpha: 1 / 6, beta: 0.5)),
       ("HardSigmoid", 22, [], [Attribute("alpha", .float(0.3))], .hardSigmoid(alpha: 0.3, beta: 0.5)),
       ("Swish", 24, [], [], .swish(alpha: 1)), ("Swish", 24, [], [Attribute("alpha", .float(1.7))], .swish(alpha: 1.7)),
+      ("Gelu", 20, [], [], .gelu),
     ]
     for (index, expected) in cases.enumerated() {
       for groups in [1, 20] {

@@ -121,7 +121,7 @@ private func setShapes(_ arguments: inout apusk_binary_args, _ a: [Int], _ b: [I
       let function =
         [
           APUSK_ACTIVATION_HARD_SIGMOID: APUSK_UNARY_HARD_SIGMOID, APUSK_ACTIVATION_HARD_SWISH: APUSK_UNARY_HARD_SWISH,
-          APUSK_ACTIVATION_SWISH: APUSK_UNARY_SWISH,
+          APUSK_ACTIVATION_SWISH: APUSK_UNARY_SWISH, APUSK_ACTIVATION_GELU: APUSK_UNARY_GELU,
         ][activation] ?? activation
       for shapes in [([3, 700], [3, 700]), ([3, 700], [700]), ([1], [2100]), ([30, 70], [30, 1])] {
         let a = KernelArray(random.specials(elementCount(shapes.0))), b = KernelArray(random.floats(elementCount(shapes.1)))

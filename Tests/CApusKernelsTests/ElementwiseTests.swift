@@ -55,6 +55,24 @@ import Testing
     }
   }
 
+  @Test func geluIsWithinItsErrorOfTheDefinition() {
+    var random = ProductRandom(seed: 5)
+    let x = (0..<4000).map { Float($0 - 2000) * 0x1.8p-8 } + random.specials(1000) + [1e-30, -1e-30, 7, -7, 3e30, -3e30]
+    let input = KernelArray(x), output = KernelArray(x)
+    let arguments = apusk_unary_args(
+      input: input.elements, output: output.elements, count: Int64(x.count), alpha: 0, beta: 0, gamma: 0, function: 0,
+      element_type: 0)
+    let y = runEveryWay(output, arguments, &random, "gelu") {
+      apusk_unary_plan($0, APUSK_UNARY_GELU, APUSK_FLOAT32, &$1, &$2)
+    }
+    for (x, y) in zip(x, y) where x.isFinite {
+      let error = (Double(y) - Double(x) * normalDistribution(Double(x))).magnitude
+      #expect(error <= 8e-8 * Double(x.magnitude) + 0x1p-149, "\(x): \(y)")
+    }
+    #expect(zip(x, y).allSatisfy { $0 != .infinity || $1 == .infinity })
+    #expect(zip(x, y).allSatisfy { !$0.isNaN || $1.isNaN })
+  }
+
   @Test func unknownFunctionsAndLevelsAreRefused() {
     var plan = apusk_plan()
     var unary = apusk_unary_args()

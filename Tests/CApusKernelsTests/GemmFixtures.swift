@@ -140,6 +140,7 @@ func productTail(_ sum: Double, bias: Double?, residual: Double?, _ tail: apusk_
   case APUSK_ACTIVATION_HARD_SIGMOID: return min(max(Double(tail.alpha) * v + Double(tail.beta), 0), 1)
   case APUSK_ACTIVATION_HARD_SWISH: return v * min(max(Double(tail.alpha) * v + Double(tail.beta), 0), 1)
   case APUSK_ACTIVATION_SWISH: return v / (1 + exponential(-Double(tail.alpha) * v))
+  case APUSK_ACTIVATION_GELU: return v * normalDistribution(v)
   default: return v
   }
 }
@@ -171,9 +172,22 @@ private func clipped(_ v: Float, _ low: Float, _ high: Float) -> Float {
   return raised > high ? high : raised
 }
 
-/// Whether an activation needs an exponential.
+/// Whether an activation needs an exponential or its like.
 func isTranscendental(_ activation: Int32) -> Bool {
   activation == APUSK_ACTIVATION_SIGMOID || activation == APUSK_ACTIVATION_TANH || activation == APUSK_ACTIVATION_SWISH
+    || activation == APUSK_ACTIVATION_GELU
+}
+
+/// Phi(x) in the range that floats tell from 0 and 1: 1/2 + phi(x) (x + x^3 / 3 + x^5 / (3 * 5) + ...).
+func normalDistribution(_ x: Double) -> Double {
+  guard x.magnitude < 8 else { return x < 0 ? 0 : 1 }
+  var (term, sum, odd) = (x, x, 1.0)
+  while term.magnitude > 1e-17 * sum.magnitude {
+    odd += 2
+    term *= x * x / odd
+    sum += term
+  }
+  return 0.5 + sum * exponential(-x * x / 2) * 0.3989422804014327
 }
 
 func exponential(_ x: Double) -> Double {

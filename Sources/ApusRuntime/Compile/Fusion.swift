@@ -98,6 +98,7 @@ extension Compiler {
     if isStandard(node, "HardSigmoid") {
       return .hardSigmoid(alpha: reader.float("alpha") ?? 0.2, beta: reader.float("beta") ?? 0.5)
     }
+    if isStandard(node, "Gelu") { return reader.string("approximate") == "tanh" ? nil : .gelu }
     if isStandard(node, "Swish") { return .swish(alpha: reader.float("alpha") ?? 1) }
     return nil
   }

@@ -15,6 +15,8 @@ public enum FusedActivation: Sendable, Equatable {
   case hardSwish(alpha: Float, beta: Float)
   /// `x sigmoid(alpha x)`.
   case swish(alpha: Float)
+  /// `x Phi(x)`, Phi the standard normal distribution.
+  case gelu
 
   /// ` + relu`, as it stands behind the operator in listings; nothing where there is none.
   public var text: String {
@@ -28,6 +30,7 @@ public enum FusedActivation: Sendable, Equatable {
     case .hardSigmoid(let alpha, let beta): " + hard_sigmoid(\(alpha), \(beta))"
     case .hardSwish: " + hard_swish"
     case .swish(let alpha): alpha == 1 ? " + silu" : " + swish(\(alpha))"
+    case .gelu: " + gelu"
     }
   }
 }

@@ -136,6 +136,7 @@ extension FusedActivation {
     case .hardSwish(let alpha, let beta):
       (tail.activation, tail.alpha, tail.beta) = (APUSK_ACTIVATION_HARD_SWISH, alpha, beta)
     case .swish(let alpha): (tail.activation, tail.alpha) = (APUSK_ACTIVATION_SWISH, alpha)
+    case .gelu: tail.activation = APUSK_ACTIVATION_GELU
     }
   }
 }

@@ -44,6 +44,7 @@ static apusk_attention_rows rows_from(const apusk_attention_f32_args *args, int6
       .args = args, .k = args->k + item * args->k_batch + head * args->k_head,
       .v = args->v + item * args->v_batch + head * args->v_head,
       .count = left < APUSK_ATTENTION_ROWS ? left : APUSK_ATTENTION_ROWS, .all = {.first = args->keys, .end = 0},
+      .shared = {.first = 0, .end = args->keys},
       .one_mask = 1,
   };
   for (int64_t i = 0; i < rows.count; i++) {
@@ -55,6 +56,8 @@ static apusk_attention_rows rows_from(const apusk_attention_f32_args *args, int6
     rows.range[i] = apusk_attention_range(&args->mask, item, query, args->keys);
     if (rows.range[i].first < rows.all.first) rows.all.first = rows.range[i].first;
     if (rows.range[i].end > rows.all.end) rows.all.end = rows.range[i].end;
+    if (rows.range[i].first > rows.shared.first) rows.shared.first = rows.range[i].first;
+    if (rows.range[i].end < rows.shared.end) rows.shared.end = rows.range[i].end;
   }
   return rows;
 }

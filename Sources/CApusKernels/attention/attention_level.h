@@ -2,6 +2,8 @@
 #ifndef APUSK_ATTENTION_LEVEL_H
 #define APUSK_ATTENTION_LEVEL_H
 
+#include <stdbool.h>
+
 #include "attention_mask.h"
 
 // Rows that one unit of work holds; on every level the same, because it decides which blocks of keys are read.
@@ -17,7 +19,8 @@ typedef struct apusk_attention_rows {
   apusk_key_range range[APUSK_ATTENTION_ROWS];  // keys of the row
   const float *k, *v;
   int64_t count;
-  apusk_key_range all;  // from the first key of any row to the last
+  apusk_key_range all;     // from the first key of any row to the last
+  apusk_key_range shared;  // of all rows
   int32_t one_mask;     // whether all rows have the same mask
 } apusk_attention_rows;
 

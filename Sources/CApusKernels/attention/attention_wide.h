@@ -23,10 +23,17 @@ typedef struct lane_panel {
   float *factor;   // [width]: what the output so far is worth beside the next block
 } lane_panel;
 
+// What happens to the sums of a product on their way to memory.
+typedef struct lane_tail {
+  const float *factor;  // for each lane, or NULL: the sums are added to factor times what is in memory
+  const float *shift;   // for each row, or NULL: added to the sums
+  float *largest;       // for each lane, or NULL: raised to the sums
+} lane_tail;
+
 // rows x lanes sums over `depth` elements, each a chain of fmas from +0. Element p of row i is a[i * a_row + p * a_k]; row p of
-// the right operand is b[p * width]. Written to c, or added to factor * c where there is a factor for each lane.
+// the right operand is b[p * width].
 APUSK_INLINE void tile(const int rows, const int vectors, const float *a, int64_t a_row, int64_t a_k, int64_t depth,
-                       const float *b, int64_t width, const float *factor, float *c) {
+                       const float *b, int64_t width, const lane_tail *tail, int64_t row, float *c) {
   f32x16 sums[TILE_ROWS][2];
 #pragma clang loop unroll(full)
   for (int i = 0; i < rows; i++) sums[i][0] = sums[i][1] = splat(0.0f);
@@ -40,34 +47,56 @@ APUSK_INLINE void tile(const int rows, const int vectors, const float *a, int64_
     a += a_k;
     b += width;
   }
+  if (tail->factor) {
+#pragma clang loop unroll(full)
+    for (int i = 0; i < rows; i++) {
+#pragma clang loop unroll(full)
+      for (int j = 0; j < vectors; j++) {
+        sums[i][j] = load16(c + i * width + j * APUSK_LANES) * load16(tail->factor + j * APUSK_LANES) + sums[i][j];
+      }
+    }
+  }
+  if (tail->shift) {
+#pragma clang loop unroll(full)
+    for (int i = 0; i < rows; i++) {
+      f32x16 shift = splat(tail->shift[row + i]);
+#pragma clang loop unroll(full)
+      for (int j = 0; j < vectors; j++) sums[i][j] += shift;
+    }
+  }
 #pragma clang loop unroll(full)
   for (int i = 0; i < rows; i++) {
 #pragma clang loop unroll(full)
+    for (int j = 0; j < vectors; j++) store16(c + i * width + j * APUSK_LANES, sums[i][j]);
+  }
+  if (tail->largest) {
+#pragma clang loop unroll(full)
     for (int j = 0; j < vectors; j++) {
-      float *at = c + i * width + j * APUSK_LANES;
-      f32x16 before = factor ? load16(at) * load16(factor + j * APUSK_LANES) : splat(0.0f);
-      store16(at, factor ? before + sums[i][j] : sums[i][j]);
+      f32x16 largest = load16(tail->largest + j * APUSK_LANES);
+#pragma clang loop unroll(full)
+      for (int i = 0; i < rows; i++) largest = sums[i][j] > largest ? sums[i][j] : largest;
+      store16(tail->largest + j * APUSK_LANES, largest);
     }
   }
 }
 
 // All `rows` rows of the left operand.
 static void multiply(const float *a, int64_t a_row, int64_t a_k, int64_t rows, int64_t depth, const float *b, int64_t width,
-                     const float *factor, float *c) {
+                     const lane_tail *tail, float *c) {
   int64_t i = 0;
 #if LANE_WIDTH == 32
   if (width == LANE_WIDTH) {
     for (; i + TILE_ROWS <= rows; i += TILE_ROWS) {
-      tile(TILE_ROWS, 2, a + i * a_row, a_row, a_k, depth, b, width, factor, c + i * width);
+      tile(TILE_ROWS, 2, a + i * a_row, a_row, a_k, depth, b, width, tail, i, c + i * width);
     }
-    for (; i < rows; i++) tile(1, 2, a + i * a_row, a_row, a_k, depth, b, width, factor, c + i * width);
+    for (; i < rows; i++) tile(1, 2, a + i * a_row, a_row, a_k, depth, b, width, tail, i, c + i * width);
     return;
   }
 #endif
   for (; i + TILE_ROWS <= rows; i += TILE_ROWS) {
-    tile(TILE_ROWS, 1, a + i * a_row, a_row, a_k, depth, b, width, factor, c + i * width);
+    tile(TILE_ROWS, 1, a + i * a_row, a_row, a_k, depth, b, width, tail, i, c + i * width);
   }
-  for (; i < rows; i++) tile(1, 1, a + i * a_row, a_row, a_k, depth, b, width, factor, c + i * width);
+  for (; i < rows; i++) tile(1, 1, a + i * a_row, a_row, a_k, depth, b, width, tail, i, c + i * width);
 }
 
 // The 16 x 16 matrix of rows m, transposed.
@@ -149,19 +178,22 @@ static void cap_scores(const lane_panel *panel, int64_t count) {
   }
 }
 
+// The mask of block `key`, of numbers that all rows have in common: what a score of each key is shifted by.
+static void shifts_of(const apusk_attention_rows *rows, int64_t key, int64_t count, float *shifts) {
+  const apusk_attention_mask *mask = &rows->args->mask;
+  const float *values = (const float *)mask->mask + rows->mask[0] + key * mask->mask_key;
+  for (int64_t i = 0; i < count; i++) shifts[i] = key + i < mask->mask_keys ? values[i * mask->mask_key] : 0.0f;
+}
+
 static void mask_scores(const lane_panel *panel, int64_t key, int64_t count) {
   const apusk_attention_mask *mask = &panel->rows->args->mask;
   int64_t width = panel->width, step = mask->mask_key;
   if (key + count > mask->mask_keys) count = mask->mask_keys - key;  // the rest is outside of every row's range
-  if (panel->rows->one_mask) {
-    int64_t start = panel->rows->mask[0] + key * step;
+  if (panel->rows->one_mask && mask->mask_is_bool) {
+    const uint8_t *values = (const uint8_t *)mask->mask + panel->rows->mask[0] + key * step;
     for (int64_t i = 0; i < count; i++) {
-      float value = !mask->mask_is_bool ? ((const float *)mask->mask)[start + i * step]
-                                        : ((const uint8_t *)mask->mask)[start + i * step] ? 0.0f : -INFINITY;
-      float *row = panel->scores + i * width;
-      for (int64_t lane = 0; lane < width; lane += APUSK_LANES) {
-        f32x16 s = load16(row + lane);
-        store16(row + lane, mask->mask_is_bool && value != 0.0f ? splat(value) : mask->mask_is_bool ? s : s + value);
+      for (int64_t lane = 0; lane < width && !values[i * step]; lane += APUSK_LANES) {
+        store16(panel->scores + i * width + lane, splat(-INFINITY));
       }
     }
     return;
@@ -190,16 +222,24 @@ static void shut_out(const lane_panel *panel, int64_t key, int64_t count) {
   }
 }
 
-// Scores to weights, and the factor that scales what came before to the new largest score.
-static void weigh(const lane_panel *panel, int64_t count) {
+static void find_largest(const lane_panel *panel, int64_t count, float *found) {
+  for (int64_t lane = 0; lane < panel->width; lane += APUSK_LANES) {
+    f32x16 largest = load16(found + lane);
+    for (int64_t i = 0; i < count; i++) {
+      f32x16 s = load16(panel->scores + i * panel->width + lane);
+      largest = s > largest ? s : largest;
+    }
+    store16(found + lane, largest);
+  }
+}
+
+// Scores to weights, and the factor that scales what came before to the new largest score, which is the larger of the one
+// before and of `found`.
+static void weigh(const lane_panel *panel, int64_t count, const float *found) {
   int64_t width = panel->width;
   for (int64_t lane = 0; lane < width; lane += APUSK_LANES) {
     float *scores = panel->scores + lane;
-    f32x16 before = load16(panel->largest + lane), largest = before;
-    for (int64_t i = 0; i < count; i++) {
-      f32x16 s = load16(scores + i * width);
-      largest = s > largest ? s : largest;
-    }
+    f32x16 before = load16(panel->largest + lane), largest = load16(found + lane);
     f32x16 base = largest == -INFINITY ? splat(0.0f) : largest, block = splat(0.0f);
     for (int64_t i = 0; i < count; i++) {
       f32x16 w = exp_of_negative16(load16(scores + i * width) - base);
@@ -217,18 +257,30 @@ static void run_panel(const lane_panel *panel) {
   const apusk_attention_f32_args *args = panel->rows->args;
   apusk_key_range all = panel->rows->all;
   int64_t first = all.first / APUSK_ATTENTION_KEYS * APUSK_ATTENTION_KEYS;
+  bool masked = args->mask.mask, shifted = masked && args->softcap == 0.0f && panel->rows->one_mask && !args->mask.mask_is_bool;
+  float shifts[APUSK_ATTENTION_KEYS], largest[LANE_WIDTH];
   begin_panel(panel);
   if (first >= all.end) memset(panel->output, 0, sizeof(float) * (size_t)(args->value_size * panel->width));
   for (int64_t key = first; key < all.end; key += APUSK_ATTENTION_KEYS) {
     int64_t count = all.end - key < APUSK_ATTENTION_KEYS ? all.end - key : APUSK_ATTENTION_KEYS;
-    multiply(panel->rows->k + key * args->k_row, args->k_row, 1, count, args->size, panel->queries, panel->width, NULL,
+    // Where nothing comes between a score and softmax the product finds the largest itself.
+    bool final = args->softcap == 0.0f && masked == shifted && panel->rows->shared.first <= key &&
+                 key + count <= panel->rows->shared.end;
+    if (shifted) shifts_of(panel->rows, key, count, shifts);
+    memcpy(largest, panel->largest, sizeof(float) * (size_t)panel->width);
+    lane_tail tail = {.shift = shifted ? shifts : NULL, .largest = final ? largest : NULL};
+    multiply(panel->rows->k + key * args->k_row, args->k_row, 1, count, args->size, panel->queries, panel->width, &tail,
              panel->scores);
-    if (args->softcap > 0.0f) cap_scores(panel, count);
-    if (args->mask.mask) mask_scores(panel, key, count);
-    shut_out(panel, key, count);
-    weigh(panel, count);
-    multiply(panel->rows->v + key * args->v_row, 1, args->v_row, args->value_size, count, panel->scores, panel->width,
-             key == first ? NULL : panel->factor, panel->output);
+    if (!final) {
+      if (args->softcap > 0.0f) cap_scores(panel, count);
+      if (masked && !shifted) mask_scores(panel, key, count);
+      shut_out(panel, key, count);
+      find_largest(panel, count, largest);
+    }
+    weigh(panel, count, largest);
+    tail = (lane_tail){.factor = key == first ? NULL : panel->factor};
+    multiply(panel->rows->v + key * args->v_row, 1, args->v_row, args->value_size, count, panel->scores, panel->width, &tail,
+             panel->output);
   }
   end_panel(panel);
 }

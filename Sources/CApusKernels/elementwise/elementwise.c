@@ -21,7 +21,7 @@ const apusk_elementwise_level *apusk_elementwise_level_for(int32_t level) {
 
 static int64_t grain_with(int32_t activation, int64_t grain) {
   int transcendental = activation == APUSK_ACTIVATION_SIGMOID || activation == APUSK_ACTIVATION_TANH ||
-                       activation == APUSK_ACTIVATION_SWISH;
+                       activation == APUSK_ACTIVATION_SWISH || activation == APUSK_ACTIVATION_GELU;
   return transcendental ? transcendental_grain : grain;
 }
 

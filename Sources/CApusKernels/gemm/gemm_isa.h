@@ -8,8 +8,10 @@
 #include "apusk_gemm.h"
 #include "apusk_math.h"
 
-// Floats of k that one pass of a product covers, whole chains: a block of A so deep stays in the L1 and L2 caches.
+// Floats of k that one pass of a product covers, whole chains: a copied block of A so deep stays in the L1 and L2 caches.
 #define APUSK_GEMM_KC 256
+// The same where A is read where it lies: fewer passes write and read C again less often.
+#define APUSK_GEMM_DIRECT_KC 512
 // Floats between the rows of a copied block of A: an odd number of cache lines, so that rows fall into different sets.
 #define APUSK_GEMM_A_STRIDE (APUSK_GEMM_KC + 16)
 // Most columns of a panel and most rows of a micro-kernel, over all levels.
@@ -79,7 +81,7 @@ typedef struct apusk_finish {
 // Whether the activation is a function of its own, applied to finished rows.
 static inline bool apusk_tail_is_transcendental(const apusk_tail *tail) {
   return tail->activation == APUSK_ACTIVATION_SIGMOID || tail->activation == APUSK_ACTIVATION_TANH ||
-         tail->activation == APUSK_ACTIVATION_SWISH;
+         tail->activation == APUSK_ACTIVATION_SWISH || tail->activation == APUSK_ACTIVATION_GELU;
 }
 
 typedef struct apusk_gemm_isa {

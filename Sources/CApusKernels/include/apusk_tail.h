@@ -18,7 +18,8 @@ extern "C" {
 #define APUSK_ACTIVATION_HARD_SIGMOID 6  // CLIP of alpha * v + beta between 0 and 1
 #define APUSK_ACTIVATION_HARD_SWISH 7    // v times that
 #define APUSK_ACTIVATION_SWISH 8         // v * sigmoid(alpha * v); alpha = 1 is SiLU
-#define APUSK_ACTIVATION_COUNT 9
+#define APUSK_ACTIVATION_GELU 9          // v * Phi(v), as APUSK_UNARY_GELU
+#define APUSK_ACTIVATION_COUNT 10
 
 // From the sum `acc` of row i and column j, every operation rounded to fp32 by itself, in this order:
 //

@@ -3,6 +3,7 @@
 #define APUSK_ACTIVATION_H
 
 #include "functions.h"
+#include "gelu.h"
 
 APUSK_INLINE f32x16 clip16(f32x16 v, float low, float high) {
   v = v < low ? splat(low) : v;
@@ -20,6 +21,7 @@ APUSK_INLINE f32x16 activate16(f32x16 v, int32_t activation, float alpha, float 
     case APUSK_ACTIVATION_HARD_SIGMOID: return clip16(alpha * v + beta, 0.0f, 1.0f);
     case APUSK_ACTIVATION_HARD_SWISH: return v * clip16(alpha * v + beta, 0.0f, 1.0f);
     case APUSK_ACTIVATION_SWISH: return v * sigmoid16(alpha * v);
+    case APUSK_ACTIVATION_GELU: return gelu16(v);
     default: return v;
   }
 }
