@@ -53,6 +53,9 @@ public enum ElementType: Int32, Sendable, CaseIterable {
     return overflow2 ? nil : padded / 8
   }
 
+  /// Whether it is a float of 16 bits.
+  public var isHalf: Bool { self == .float16 || self == .bfloat16 }
+
   /// The name used in messages, metadata and on the command line.
   public var name: StaticString {
     switch self {

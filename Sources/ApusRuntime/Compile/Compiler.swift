@@ -1,6 +1,6 @@
 import ApusGraph
 
-/// Makes a `Program` of a verified graph: `resolve constants -> fold constants -> remove identities -> operators
+/// Makes a `Program` of a verified graph: `resolve constants -> fold constants -> narrow tables -> remove identities -> operators
 /// from their parts -> attention -> fold maps of channels -> fuse tails -> mark shape computations`.
 ///
 /// Each pass keeps the results bit for bit, but for the folding of maps of channels into weights, which rounds the
@@ -31,7 +31,10 @@ struct Compiler {
         captures: graph.captures),
       constants: evaluator.constants, registry: evaluator.registry)
     try compiler.resolveConstants()
-    if optimizes { try compiler.foldConstants(evaluator) }
+    if optimizes {
+      try compiler.foldConstants(evaluator)
+      try compiler.narrowTables()
+    }
     try compiler.removeIdentities()
     if optimizes {
       try compiler.fusePatterns(GraphPattern.operators, evaluator.bindings)

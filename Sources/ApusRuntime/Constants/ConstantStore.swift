@@ -12,14 +12,23 @@ final class ConstantStore {
   private var kept: [BulkBuffer?]
   /// By tensor id of the file: bytes that kernels read where the caller has them.
   private var lent: [UnsafeRawBufferPointer?]
+  /// By tensor id: the tensor of 16-bit floats whose values a float32 tensor has. Its own bytes are made where somebody reads
+  /// them; packed weights are made of the 16 bits.
+  private var narrow: [TensorID?]
+  /// Tensors whose bytes were made of 16 bits since the last `releaseDecoded`, and go with it.
+  private var passing: [TensorID] = []
+  private let level: Int32
   /// Constants in other element types than the model's.
   private var conversions: [(source: TensorID, result: TensorID)] = []
 
-  init(file: ModelFile) {
+  /// - Parameter level: the instruction set level of kernels.
+  init(file: ModelFile, level: Int32) {
     self.file = file
+    self.level = level
     tensors = file.definition.tensors
     kept = Array(repeating: nil, count: tensors.count)
     lent = Array(repeating: nil, count: tensors.count)
+    narrow = Array(repeating: nil, count: tensors.count)
   }
 
   /// The bytes of a tensor, valid until `releaseDecoded`.
@@ -27,12 +36,19 @@ final class ConstantStore {
   func bytes(_ id: TensorID, on pool: OpaquePointer? = nil) throws(ApusError) -> UnsafeRawBufferPointer {
     if let box = kept[Int(id)] { return box.bytes }
     if Int(id) < lent.count, let bytes = lent[Int(id)] { return bytes }
+    if let source = narrow[Int(id)] {
+      let box = try WidenedTensor(tensors[Int(source)], level: level).make(try bytes(source, on: pool), in: file.memory)
+      kept[Int(id)] = box
+      passing.append(id)
+      return box.bytes
+    }
     return try file.tensorBytes(id, on: pool)
   }
 
   /// The address of a tensor's bytes, valid as long as the store.
   func pointer(_ id: TensorID, on pool: OpaquePointer? = nil) throws(ApusError) -> UnsafeRawPointer? {
     let bytes = try bytes(id, on: pool)
+    passing.removeAll { $0 == id }
     if case .segment = tensors[Int(id)].storage, kept[Int(id)] == nil, lent[Int(id)] == nil {
       if try isReadInPlace(id) {
         lent[Int(id)] = bytes
@@ -48,6 +64,19 @@ final class ConstantStore {
       return UnsafeRawPointer(box.pointer)
     }
     return bytes.baseAddress
+  }
+
+  /// The tensor of 16-bit floats whose values a tensor has; nil where it is no such.
+  func narrow(_ id: TensorID) -> TensorID? { narrow[Int(id)] }
+
+  /// The float32 tensor with the values of one of 16-bit floats.
+  func widened(_ source: TensorID) -> TensorID {
+    for (id, other) in narrow.enumerated() where other == source { return TensorID(id) }
+    let tensor = tensors[Int(source)]
+    tensors.append(ConstantTensor(name: tensor.name, elementType: .float32, dimensions: tensor.dimensions, storage: .inline([])))
+    kept.append(nil)
+    narrow.append(source)
+    return TensorID(tensors.count - 1)
   }
 
   /// The segment of the file that a tensor's bytes must be decoded from, and where they lie in it; nil where they are in memory.
@@ -67,7 +96,11 @@ final class ConstantStore {
   }
 
   /// Gives back what was decoded for packing.
-  func releaseDecoded() throws(ApusError) { try file.releaseDecoded() }
+  func releaseDecoded() throws(ApusError) {
+    for id in passing { kept[Int(id)] = nil }
+    passing = []
+    try file.releaseDecoded()
+  }
 
   /// The first byte of a tensor that has one: the value of a bool scalar.
   func firstByte(_ id: TensorID) throws(ApusError) -> UInt8 {
@@ -93,6 +126,7 @@ final class ConstantStore {
   private func add(_ box: BulkBuffer, _ elementType: ElementType, dimensions: [Int], name: Name) -> TensorID {
     tensors.append(ConstantTensor(name: name, elementType: elementType, dimensions: dimensions, storage: .inline([])))
     kept.append(box)
+    narrow.append(nil)
     return TensorID(tensors.count - 1)
   }
 

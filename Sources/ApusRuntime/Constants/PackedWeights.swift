@@ -5,7 +5,7 @@ import CApusPlatform
 /// A way to pack a constant tensor for a kernel: what the packed bytes depend on besides the tensor.
 public struct Packing: Equatable, Sendable {
   public enum Kind: Int32, Sendable {
-    case matrix, convolution, convolutionAnyRank, convolutionInteger, matrixInteger
+    case matrix, matrixHalf, convolution, convolutionAnyRank, convolutionInteger, matrixInteger
   }
 
   public var kind: Kind
@@ -56,12 +56,14 @@ final class PackedWeights {
   private struct Piece {
     let request: PackedRequest
     let target: UnsafeMutableRawPointer
+    /// What is stored: the request's tensor, or the one of 16 bits whose values it has.
     let tensor: ConstantTensor
+    let widening: WidenedTensor?
     /// In the decoded segment, or nil for all of `source`.
     let range: (offset: UInt64, byteCount: UInt64)?
     let source: UnsafeRawBufferPointer
 
-    func pack(_ segment: UnsafeRawBufferPointer) throws(ApusError) {
+    func pack(_ segment: UnsafeRawBufferPointer, in memory: BulkMemory) throws(ApusError) {
       var bytes = source
       if let range {
         guard let start = Untrusted(range.offset).count(atMost: segment.count),
@@ -70,10 +72,12 @@ final class PackedWeights {
         bytes = UnsafeRawBufferPointer(rebasing: segment[start..<start + count])
         try tensor.checkElements(bytes)
       }
-      guard let first = bytes.baseAddress else { return }
+      // Let go when packed: weights of 16 bits are widened one after the other.
+      let wide = try widening.map { widening throws(ApusError) in try widening.make(bytes, in: memory) }
+      guard let first = wide.map({ UnsafeRawPointer($0.pointer) }) ?? bytes.baseAddress else { return }
       // Some packings compute: whatever the caller's mode, they give the same bits as on a worker.
       let mode = apusp_fp_enter()
-      request.pack(first, target)
+      withExtendedLifetime(wide) { request.pack(first, target) }
       apusp_fp_leave(mode)
     }
   }
@@ -94,8 +98,9 @@ final class PackedWeights {
     guard !missing.isEmpty else { return }
     let block = try memory.allocate(byteCount: size, purpose: "packed weights")
     let jobs = try jobs(missing, offsets, block, constants)
+    let memory = memory
     try constants.file.forEach(jobs.map { $0.segment }, on: pool) { index, bytes throws(ApusError) in
-      for piece in jobs[index].pieces { try piece.pack(bytes) }
+      for piece in jobs[index].pieces { try piece.pack(bytes, in: memory) }
     }
     for (index, request) in missing.enumerated() {
       add(
@@ -117,11 +122,14 @@ final class PackedWeights {
     var jobs: [Job] = []
     var jobOfSegment = [Int?](repeating: nil, count: constants.file.segments.count)
     for (index, request) in requests.enumerated() {
-      let segment = constants.segment(of: request.tensor)
+      let narrow = constants.narrow(request.tensor)
+      let stored = narrow ?? request.tensor
+      let segment = constants.segment(of: stored)
       let piece = Piece(
-        request: request, target: block.pointer + offsets[index], tensor: constants.tensors[Int(request.tensor)],
+        request: request, target: block.pointer + offsets[index], tensor: constants.tensors[Int(stored)],
+        widening: narrow.map { WidenedTensor(constants.tensors[Int($0)], level: request.packing.level) },
         range: segment.map { ($0.offset, $0.byteCount) },
-        source: segment == nil ? try constants.bytes(request.tensor) : UnsafeRawBufferPointer(start: nil, count: 0))
+        source: segment == nil ? try constants.bytes(stored) : UnsafeRawBufferPointer(start: nil, count: 0))
       if let segment, let job = jobOfSegment[segment.index] {
         jobs[job].pieces.append(piece)
         jobs[job].byteCount += request.byteCount

@@ -43,9 +43,57 @@ struct MatrixProduct {
   }
 }
 
+/// B in packed panels.
+struct PackedOperand {
+  let buffer: BufferID
+  /// Elements between one matrix and the next.
+  let matrixStride: Int64
+  /// APUSK_FLOAT16 or APUSK_BFLOAT16; 0 for float32.
+  let halfType: Int32
+}
+
 extension PlanBuilder {
   /// B in packed panels: a constant's once a model, another value's by a step of each run.
-  func packed(_ right: RightOperand) throws(ApusError) -> BufferID {
+  ///
+  /// Weights of 16 bits stay such where products have few rows: these take the time that reading B takes.
+  /// - Parameter rows: of a product.
+  func packed(_ right: RightOperand, rows: Int64) throws(ApusError) -> PackedOperand {
+    if let half = try packedHalf(right, rows: rows) { return half }
+    let kernels = apusk_gemm_kernels_for(level)
+    let stride = apusk_gemm_packed_bytes(kernels, Int64(right.k), Int64(right.n)) / 4
+    return PackedOperand(buffer: try packedFloats(right), matrixStride: stride, halfType: 0)
+  }
+
+  /// The tensor of 16-bit floats that B is, where products of so many rows read it as such.
+  func halfWeights(_ right: RightOperand, rows: Int64) -> TensorID? {
+    guard rows <= APUSK_HALF_MAX_ROWS, right.offsets == nil, case .value(let id) = right.source,
+      let constant = constantTensor(id)
+    else { return nil }
+    return constants.narrow(constant)
+  }
+
+  private func packedHalf(_ right: RightOperand, rows: Int64) throws(ApusError) -> PackedOperand? {
+    guard let tensor = halfWeights(right, rows: rows) else { return nil }
+    let kernels = apusk_gemm_kernels_for(level)
+    let (k, n) = (Int64(right.k), Int64(right.n))
+    let bytes = apusk_gemm_half_packed_bytes(kernels, k, n)
+    let (total, overflow) = Int(bytes).multipliedReportingOverflow(by: right.count)
+    let (matrix, overflow2) = right.k.multipliedReportingOverflow(by: right.n)
+    guard bytes >= 0, !overflow, !overflow2 else { throw Int.overflowError("packed bytes of \(k) x \(n) x \(right.count)") }
+    let type = constants.tensors[Int(tensor)].elementType.rawValue
+    let packing = Packing(.matrixHalf, level: level, [right.k, right.n, right.strideK, right.strideN, right.count])
+    let buffer = packed(
+      PackedRequest(tensor: tensor, packing: packing, byteCount: total) { source, target in
+        for index in 0..<right.count {
+          apusk_gemm_pack_b_half(
+            kernels, type, source.assumingMemoryBound(to: UInt16.self) + index * matrix, Int64(right.strideK),
+            Int64(right.strideN), k, n, (target + index * Int(bytes)).assumingMemoryBound(to: UInt16.self))
+        }
+      })
+    return PackedOperand(buffer: buffer, matrixStride: bytes / 2, halfType: type)
+  }
+
+  private func packedFloats(_ right: RightOperand) throws(ApusError) -> BufferID {
     let kernels = apusk_gemm_kernels_for(level)
     let (k, n) = (Int64(right.k), Int64(right.n))
     let bytes = apusk_gemm_packed_bytes(kernels, k, n)
@@ -99,21 +147,27 @@ extension PlanBuilder {
     _ product: MatrixProduct, bias: BufferID? = nil, residual: BufferID? = nil, output: BufferID
   ) throws(ApusError) {
     let kernels = apusk_gemm_kernels_for(level)
-    let b = try packed(product.right)
     var arguments = product.arguments
+    let packedB = try packed(product.right, rows: arguments.m)
+    let b = packedB.buffer
+    arguments.half_type = packedB.halfType
     var plan = apusk_plan()
     try check(apusk_gemm_f32_plan(kernels, &arguments, &plan))
-    let matrixFloats = apusk_gemm_packed_bytes(kernels, arguments.k, arguments.n) / 4
     let offsetsA = product.offsetsA.map { table($0) }
-    let offsetsB = product.matricesB.map { table($0.map { $0 * matrixFloats }) }
+    let offsetsB = product.matricesB.map { table($0.map { $0 * packedB.matrixStride }) }
     let offsetsC = product.offsetsC.map { table($0) }
     let base = arguments
     let a = product.a
-    note = arguments.m == 1 ? "vector by matrix" : "matrix product"
+    if arguments.half_type == 0 {
+      note = arguments.m == 1 ? "vector by matrix" : "matrix product"
+    } else {
+      note = arguments.m == 1 ? "vector by matrix of 16-bit weights" : "matrix product of 16-bit weights"
+    }
     try emit(plan, [a, b, bias, residual, output, offsetsA, offsetsB, offsetsC]) { pointers in
       var arguments = base
       arguments.a = UnsafePointer(pointers.floats(a))
       arguments.b = UnsafePointer(pointers.floats(b))
+      if arguments.half_type != 0 { arguments.half = UnsafePointer(pointers[b]?.assumingMemoryBound(to: UInt16.self)) }
       arguments.c = pointers.floats(output)
       arguments.tail.bias = UnsafePointer(pointers.floats(bias))
       arguments.tail.residual = UnsafePointer(pointers.floats(residual))

@@ -67,11 +67,13 @@ private struct RecurrentLayer {
   }
 
   /// R as the kernels read it: packed matrices `[hidden, hidden]` for each gate, or for float64 as it is.
-  private func recurrence() throws(ApusError) -> BufferID {
-    guard type == .float32 else { return try builder.input(node.input(2)) }
-    return try builder.packed(
+  private func recurrence() throws(ApusError) -> (buffer: BufferID, halfType: Int32) {
+    guard type == .float32 else { return (try builder.input(node.input(2)), 0) }
+    let packed = try builder.packed(
       RightOperand(
-        source: .value(node.input(2)), k: hidden, n: hidden, strideK: 1, strideN: hidden, count: directions * gates))
+        source: .value(node.input(2)), k: hidden, n: hidden, strideK: 1, strideN: hidden, count: directions * gates),
+      rows: Int64(batch))
+    return (packed.buffer, packed.halfType)
   }
 
   /// The layer: the projection, then the state's beginning, then the recurrence.
@@ -88,10 +90,12 @@ private struct RecurrentLayer {
     arguments.clip = node.attributes.float("clip") ?? 0
     (arguments.f, arguments.g, arguments.h) = (activations.f, activations.g, activations.h)
     apusk_recurrent_set_layout(&arguments, layout)
+    let (r, halfType) = try recurrence()
+    arguments.half_type = halfType
     var plan = apusk_recurrent_plan_result()
     try builder.check(apusk_recurrent_plan(builder.level, &arguments, Int32(builder.threads), &plan))
     let isLSTM = kind == APUSK_LSTM
-    let (xw, r, bias) = (try projection(), try recurrence(), try operand(3))
+    let (xw, bias) = (try projection(), try operand(3))
     let (lengths, h) = (try operand(4), try operand(5))
     let (c, peephole) = isLSTM ? (try operand(6), try operand(7)) : (nil, nil)
     let (y, lastH, lastC) = (try result(0), try result(1), isLSTM ? try result(2) : nil)

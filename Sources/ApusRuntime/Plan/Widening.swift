@@ -81,6 +81,7 @@ extension PlanBuilder {
   /// A constant's elements in a wider type: made once a model.
   fileprivate func widenedConstant(_ id: TensorID, _ type: ElementType) throws(ApusError) -> TensorID {
     let tensor = constants.tensors[Int(id)]
+    if type == .float32, tensor.elementType.isHalf { return constants.widened(id) }
     return try constants.converted(id, to: type) { source, target throws(ApusError) in
       var arguments = apusk_cast_args()
       arguments.count = Int64(try checkedElementCount(tensor.dimensions))

@@ -154,7 +154,7 @@ public final class Model: @unchecked Sendable {
       graph.outputs = signature.outputs
       for state in stateList where !graph.outputs.contains(state.output) { graph.outputs.append(state.output) }
     }
-    let constants = ConstantStore(file: file)
+    let constants = ConstantStore(file: file, level: level)
     let inference = try TypeInference(graph: graph, tensors: definition.tensors, registry: options.registry) {
       id throws(ApusError) in try constants.contents(id)
     }

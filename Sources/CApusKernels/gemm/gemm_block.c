@@ -1,4 +1,4 @@
-#include "gemm_block.h"
+#include "gemm_half.h"
 
 #include <math.h>
 #include <string.h>
@@ -123,8 +123,9 @@ static void run_wide(const apusk_gemm_isa *isa, const apusk_gemm_block *block, c
   }
 }
 
+// `strip`: where 16-bit panels are widened.
 static void run_tiles(const apusk_gemm_isa *isa, const apusk_gemm_block *block, const float *a, int64_t a_row,
-                      int64_t k0, int64_t depth, bool last) {
+                      int64_t k0, int64_t depth, bool last, float *strip) {
   int32_t nr = isa->kernels.nr;
   int64_t tiles = apusk_divide_up(block->rows, isa->kernels.mr);
   for (int64_t panel = block->first_panel; panel < block->end_panel; panel++) {
@@ -133,11 +134,13 @@ static void run_tiles(const apusk_gemm_isa *isa, const apusk_gemm_block *block, 
     int64_t columns = block->n - column < width ? block->n - column : width;
     apusk_tile tile = {
         .a_row = a_row, .runs_x = 1, .run = depth, .depth = depth,
-        .b = block->b + column * block->k + k0 * width, .c_row = block->c_row, .width = width, .resume = k0 > 0,
+        .b = block->half ? strip : block->b + column * block->k + k0 * width, .c_row = block->c_row, .width = width,
+        .resume = k0 > 0,
     };
+    if (block->half) apusk_half_strip(isa, block, panel, k0, depth, strip);
     apusk_finish finish = {.tail = block->tail, .bias = offset_or_null(block->bias, column)};
     // What comes after this strip: the next panel's. After the last one there are others of this pass to find it in time.
-    const float *next = panel + 1 < block->end_panel ? tile.b + width * block->k : NULL;
+    const float *next = panel + 1 < block->end_panel && !block->half ? tile.b + width * block->k : NULL;
     int64_t row = 0;
     for (int64_t index = 0; index < tiles; index++) {
       tile.rows = (int32_t)apusk_tile_rows(block->rows, tiles, index);
@@ -156,7 +159,15 @@ static void run_tiles(const apusk_gemm_isa *isa, const apusk_gemm_block *block, 
 
 void apusk_gemm_block_run(const apusk_gemm_isa *isa, const apusk_gemm_block *block, float *scratch) {
   if (block->rows <= 0 || block->first_panel >= block->end_panel) return;
-  bool wide = block->rows <= 2;
+  float *strip = scratch + apusk_gemm_block_scratch_floats(block->rows);
+  apusk_gemm_block rest;
+  if (block->half) {
+    rest = *block;
+    rest.first_panel = apusk_half_few_rows(isa, block);
+    block = &rest;
+    if (rest.first_panel == rest.end_panel) return;
+  }
+  bool wide = block->rows <= 2 && !block->half;
   // A is read where it lies, unless it does not lie along k or its rows are 4 KiB apart, in one set of the L1 cache.
   bool aliased = block->a_row % 1024 == 0 && block->rows > 4;
   bool direct = !block->fill && (wide || (block->a_k == 1 && !aliased));
@@ -173,7 +184,7 @@ void apusk_gemm_block_run(const apusk_gemm_isa *isa, const apusk_gemm_block *blo
     int64_t depth = block->k - k0 < step ? block->k - k0 : step;
     bool last = k0 + depth == block->k;
     if (direct) {
-      run_tiles(isa, block, block->a + k0, block->a_row, k0, depth, last);
+      run_tiles(isa, block, block->a + k0, block->a_row, k0, depth, last, strip);
     } else {
       if (block->fill) {
         block->fill(block, block->source_row, block->rows, k0, depth, scratch);
@@ -183,7 +194,7 @@ void apusk_gemm_block_run(const apusk_gemm_isa *isa, const apusk_gemm_block *blo
       if (wide) {
         run_wide(isa, block, scratch, APUSK_GEMM_A_STRIDE, 1, k0, depth, last);
       } else {
-        run_tiles(isa, block, scratch, APUSK_GEMM_A_STRIDE, k0, depth, last);
+        run_tiles(isa, block, scratch, APUSK_GEMM_A_STRIDE, k0, depth, last, strip);
       }
     }
     k0 += depth;

@@ -17,7 +17,9 @@ struct apusk_gemm_block {
   apusk_gemm_fill fill;    // NULL: A is what a, a_row, a_k say
   const void *source;      // for `fill`
   int64_t source_row;      // for `fill`: the number of row 0
-  const float *b;          // packed, panel 0
+  const float *b;          // packed, panel 0; or, where `half` is set,
+  const uint16_t *half;    // panels of 16-bit elements (apusk_gemm_half.h)
+  int32_t half_type;
   float *c;                // row 0, column 0 of panel 0
   int64_t c_row;
   int64_t rows, n, k;
@@ -27,7 +29,7 @@ struct apusk_gemm_block {
   const float *residual;   // row 0, column 0, or NULL
 };
 
-// Floats of scratch that apusk_gemm_block_run needs for so many rows.
+// Floats of scratch that apusk_gemm_block_run needs for so many rows; with 16-bit panels APUSK_HALF_STRIP_FLOATS more.
 int64_t apusk_gemm_block_scratch_floats(int64_t rows);
 
 void apusk_gemm_block_run(const apusk_gemm_isa *isa, const apusk_gemm_block *block, float *scratch);

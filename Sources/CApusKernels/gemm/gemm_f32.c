@@ -1,6 +1,6 @@
 // The matrix product as a step: how it is cut into units, and a unit's way to the micro-kernels.
-#include "gemm_block.h"
 #include "gemm_entry.h"
+#include "gemm_half.h"
 
 const apusk_gemm_kernels *apusk_gemm_kernels_for(int32_t level) {
   switch (level) {
@@ -62,13 +62,15 @@ int32_t apusk_gemm_f32_plan(const apusk_gemm_kernels *kernels, apusk_gemm_f32_ar
   int64_t panels = apusk_gemm_panels(args->n, kernels->nr);
   double each = (double)args->k * kernels->nr;
   int64_t speed = isa->multiplies_per_us;
-  if (args->m <= 2) {
-    // Reading B decides: several of the groups of panels that are done together, at least 128 KiB.
-    int64_t group = isa->wide_panels[args->m - 1];
+  const bool half = args->half_type != 0;
+  if (half && args->half_type != APUSK_FLOAT16 && args->half_type != APUSK_BFLOAT16) return 502;
+  if (args->m <= (half ? apusk_half_rows(isa) : 2)) {
+    // Reading B decides: several of the groups of panels that are done together, at least 128 KiB of floats.
+    int64_t group = half ? apusk_half_panels(isa, args->m) : isa->wide_panels[args->m - 1];
     int64_t groups = each * (double)group >= 32768.0 ? 1 : 1 + (int64_t)(32768.0 / ((each + 1.0) * (double)group));
     args->rows_per_unit = args->m;
     args->panels_per_unit = groups >= panels / group + 1 ? panels : groups * group;
-    speed = speed / 8 * args->m;
+    speed = speed / 8 * args->m;  // of up to 8 rows
   } else {
     apusk_gemm_cut(isa, args->m, panels, each, &args->rows_per_unit, &args->panels_per_unit);
   }
@@ -79,7 +81,8 @@ int32_t apusk_gemm_f32_plan(const apusk_gemm_kernels *kernels, apusk_gemm_f32_ar
     return 301;
   }
   plan->grain = apusk_gemm_grain(each * (double)args->rows_per_unit * (double)args->panels_per_unit, speed);
-  plan->scratch_bytes = apusk_gemm_block_scratch_floats(args->rows_per_unit) * (int64_t)sizeof(float);
+  int64_t scratch = apusk_gemm_block_scratch_floats(args->rows_per_unit) + (half ? APUSK_HALF_STRIP_FLOATS : 0);
+  plan->scratch_bytes = scratch * (int64_t)sizeof(float);
   return 0;
 }
 
@@ -89,6 +92,7 @@ int32_t apusk_gemm_f32_run(const apusk_gemm_isa *isa, const apusk_gemm_f32_args 
   int64_t blocks = apusk_divide_up(args->m, args->rows_per_unit);
   int64_t parts = apusk_divide_up(panels, args->panels_per_unit);
   const apusk_tail *tail = &args->tail;
+  const bool half = args->half_type != 0;
   for (int64_t unit = begin; unit < end;) {
     int64_t part = unit % parts, row = unit / parts % blocks * args->rows_per_unit, batch = unit / parts / blocks;
     // Units side by side share their rows of A.
@@ -100,7 +104,8 @@ int32_t apusk_gemm_f32_run(const apusk_gemm_isa *isa, const apusk_gemm_f32_args 
     int64_t residual = batch * args->residual_batch_stride + row * tail->residual_row_stride;
     apusk_gemm_block block = {
         .a = args->a + a + row * args->a_row_stride, .a_row = args->a_row_stride, .a_k = args->a_k_stride,
-        .b = args->b + b, .c = args->c + c + row * args->c_row_stride,
+        .b = half ? NULL : args->b + b, .half = half ? args->half + b : NULL, .half_type = args->half_type,
+        .c = args->c + c + row * args->c_row_stride,
         .c_row = args->c_row_stride,
         .rows = args->m - row < args->rows_per_unit ? args->m - row : args->rows_per_unit, .n = args->n, .k = args->k,
         .first_panel = part * args->panels_per_unit, .end_panel = end_panel < panels ? end_panel : panels,

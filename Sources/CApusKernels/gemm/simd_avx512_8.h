@@ -4,9 +4,9 @@
 
 #pragma STDC FP_CONTRACT OFF
 
-#define SIMD_TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")))
+#define SIMD_TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")))
 #define SIMD_INLINE \
-  static inline __attribute__((always_inline, target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")))
+  static inline __attribute__((always_inline, target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")))
 // Loops over arrays of vectors: unrolled they live in registers.
 #define SIMD_UNROLL _Pragma("clang loop unroll(full)")
 #define VL 8

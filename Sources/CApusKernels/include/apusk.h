@@ -14,6 +14,7 @@
 #include "apusk_element_type.h"
 #include "apusk_elementwise.h"
 #include "apusk_gemm.h"
+#include "apusk_gemm_half.h"
 #include "apusk_index.h"
 #include "apusk_int_gemm.h"
 #include "apusk_level.h"

@@ -79,13 +79,16 @@ typedef struct apusk_gemm_f32_args {
   const int64_t *a_offsets;       // [batches] or NULL
   const int64_t *b_offsets;       // [batches] or NULL
   const int64_t *c_offsets;       // [batches] or NULL
+  // B with 16-bit elements (apusk_gemm_half.h), in place of `b`: APUSK_FLOAT16 or APUSK_BFLOAT16; 0 for float32.
+  int32_t half_type;
+  const uint16_t *half;           // packed; b_batch_stride and b_offsets count its elements
   // Written by apusk_gemm_f32_plan: how the work is cut into units.
   int64_t rows_per_unit;
   int64_t panels_per_unit;
 } apusk_gemm_f32_args;
 
 // Cuts the work into units by the sizes in `args` (pointers may still be unset) and fills `plan`.
-// Returns 0, 100 for a negative size or unknown activation, 301 for an overflow.
+// Returns 0, 100 for a negative size or unknown activation, 301 for an overflow, 502 for another half_type.
 int32_t apusk_gemm_f32_plan(const apusk_gemm_kernels *kernels, apusk_gemm_f32_args *args, apusk_plan *plan);
 
 #ifdef __cplusplus

@@ -67,7 +67,8 @@ typedef struct apusk_rnn_activation {
 // tensors of ONNX's layout 0 and 1. D = directions (1 or 2), G = gates, H = hidden.
 typedef struct apusk_recurrent_args {
   const void *xw;                // item (t, b), direction d, gate column j: xw[t*xw_t + b*xw_b + d*G*H + j]
-  const void *r;                 // float64: [D, G*H, H]; float32: D*G packed matrices, k = n = H, stride_k = 1, stride_n = H
+  const void *r;                 // float64: [D, G*H, H]; float32: D*G packed matrices, k = n = H, stride_k = 1, stride_n = H,
+                                 // of 16-bit elements where half_type says so
   const void *bias;              // [D, 2*G*H] (Wb then Rb) or NULL
   const void *peephole;          // [D, 3H] (i, o, f) or NULL; LSTM alone
   const int32_t *sequence_lens;  // [batch] or NULL; outside [0, steps] is fault 600, operand 4
@@ -79,6 +80,7 @@ typedef struct apusk_recurrent_args {
   void *state;                   // state_bytes, at a multiple of 64: between the two steps
   int64_t steps, batch, hidden;
   int32_t element_type;          // float32 or float64
+  int32_t half_type;             // of r for float32: APUSK_FLOAT16 or APUSK_BFLOAT16 (apusk_gemm_half.h); 0 for float32
   int32_t kind;                  // APUSK_RNN, APUSK_GRU, APUSK_LSTM
   int32_t direction;             // APUSK_RECURRENT_*
   int32_t input_forget;

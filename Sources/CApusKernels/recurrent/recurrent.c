@@ -76,7 +76,8 @@ static int32_t plan_f32(const apusk_recurrent_level *level, apusk_recurrent_args
   plan->start = (apusk_plan){.kernel = apusk_recurrent_f32_start, .units = chains, .grain = chains};
   plan->run = (apusk_plan){
       .kernel = level->run, .units = args->steps == 0 ? 0 : chains * args->parts, .grain = 1,
-      .scratch_bytes = apusk_gemm_block_scratch_floats(items) * (int64_t)sizeof(float)};
+      .scratch_bytes =
+          (apusk_gemm_block_scratch_floats(items) + (args->half_type ? APUSK_HALF_STRIP_FLOATS : 0)) * (int64_t)sizeof(float)};
   if (args->parts > 1) {
     plan->run.phases = apusk_recurrent_f32_phases(args);
   } else {
@@ -96,6 +97,7 @@ int32_t apusk_recurrent_plan(int32_t level, apusk_recurrent_args *args, int32_t 
     return 100;
   }
   if (args->element_type != APUSK_FLOAT32 && args->element_type != APUSK_FLOAT64) return 502;
+  if (args->half_type != 0 && args->half_type != APUSK_FLOAT16 && args->half_type != APUSK_BFLOAT16) return 502;
   // 64 times what any tensor or state has.
   int64_t elements;
   if (__builtin_mul_overflow(args->steps + 64, args->batch + 64, &elements) ||

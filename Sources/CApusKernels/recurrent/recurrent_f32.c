@@ -69,12 +69,18 @@ static void multiply(const chain *chain, const float *state, int64_t gate, int64
   const apusk_recurrent_args *args = chain->args;
   const apusk_gemm_isa *gemm = chain->level->gemm;
   int64_t hidden = args->hidden, gates = apusk_recurrent_gates(args->kind);
-  int64_t matrix = apusk_gemm_packed_bytes(&gemm->kernels, hidden, hidden) / (int64_t)sizeof(float);
+  int64_t number = chain->direction * gates + gate;
   apusk_gemm_block block = {
-      .a = state, .a_row = hidden, .a_k = 1, .b = (const float *)args->r + (chain->direction * gates + gate) * matrix,
+      .a = state, .a_row = hidden, .a_k = 1,
       .c = chain->sums + gate * hidden, .c_row = gates * hidden, .rows = chain->items, .n = hidden, .k = hidden,
       .first_panel = first, .end_panel = end,
   };
+  if (args->half_type != 0) {
+    block.half_type = args->half_type;
+    block.half = (const uint16_t *)args->r + number * (apusk_gemm_half_packed_bytes(&gemm->kernels, hidden, hidden) / 2);
+  } else {
+    block.b = (const float *)args->r + number * (apusk_gemm_packed_bytes(&gemm->kernels, hidden, hidden) / 4);
+  }
   apusk_gemm_block_run(gemm, &block, chain->scratch);
 }
 

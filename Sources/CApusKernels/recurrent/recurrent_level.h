@@ -3,7 +3,7 @@
 #define APUSK_RECURRENT_LEVEL_H
 
 #include "../include/apusk_recurrent.h"
-#include "../gemm/gemm_block.h"
+#include "../gemm/gemm_half.h"
 
 // One time step of one item and direction, after the products. Pointers are to column 0 of the item.
 typedef struct apusk_recurrent_cell {
