@@ -25,7 +25,7 @@ static inline int32_t interruption(const apusp_execution *execution) {
 typedef struct split {
   const apusp_execution *execution;
   const apusp_step *step;
-  int64_t chunk_units;
+  int64_t chunks;
   int64_t phase;
   // Chunks that begin here or later are not done. Lowered to the chunk of a fault, not to 0: those before it are done, so that
   // the lowest fault is found whatever the timing.
@@ -40,10 +40,16 @@ static void lower(_Atomic(int64_t) *bound, int64_t value) {
   }
 }
 
+// Chunks of which none has over one unit more than another.
+static int64_t first_unit_of(const split *split, int64_t chunk) {
+  int64_t each = split->step->units / split->chunks, more = split->step->units % split->chunks;
+  return chunk * each + chunk * more / split->chunks;
+}
+
 static void run_chunk(void *context, int32_t chunk, int32_t index) {
   split *split = context;
   const apusp_step *step = split->step;
-  int64_t begin = chunk * split->chunk_units;
+  int64_t begin = first_unit_of(split, chunk);
   if (begin >= atomic_load_explicit(&split->stop_at, memory_order_relaxed)) return;
   int32_t interrupted = interruption(split->execution);
   if (interrupted != APUSP_OK) {
@@ -51,8 +57,7 @@ static void run_chunk(void *context, int32_t chunk, int32_t index) {
     lower(&split->stop_at, 0);
     return;
   }
-  int64_t left = step->units - begin;
-  int64_t end = begin + (left < split->chunk_units ? left : split->chunk_units);
+  int64_t end = first_unit_of(split, chunk + 1);
   apusp_worker *worker = &split->execution->workers[index];
   worker->phase = split->phase;
   int32_t status = step->kernel(step->args, begin, end, worker);
@@ -71,9 +76,8 @@ static int64_t least_chunks_of(const apusp_step *step) {
 
 static int32_t run_split(const apusp_execution *execution, const apusp_step *step, int64_t phase, int64_t chunks,
                          int32_t threads, const apusp_worker **failed) {
-  int64_t chunk_units = (step->units - 1) / chunks + 1;
-  split split = {.execution = execution, .step = step, .chunk_units = chunk_units, .phase = phase, .stop_at = INT64_MAX};
-  apusp_pool_fork(execution->pool, (int32_t)((step->units - 1) / chunk_units + 1), run_chunk, &split);
+  split split = {.execution = execution, .step = step, .chunks = chunks, .phase = phase, .stop_at = INT64_MAX};
+  apusp_pool_fork(execution->pool, (int32_t)chunks, run_chunk, &split);
 
   for (int32_t i = 0; i < threads; i++) {
     const apusp_worker *worker = &execution->workers[i];

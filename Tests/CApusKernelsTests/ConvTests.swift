@@ -66,6 +66,32 @@ import Testing
     }
   }
 
+  /// Images of many units, which are done in larger pieces where a thread has several side by side.
+  @Test(arguments: 0..<12 as Range<UInt64>)
+  func largeImagesAgreeAcrossLevelsAndSplits(seed: UInt64) throws {
+    var random = ProductRandom(seed: seed &+ 15_000)
+    var conv = ConvCase()
+    (conv.batch, conv.ih, conv.iw) = (random.int(1...2), random.int(20...30), random.int(14...20))
+    if seed % 2 == 0 {
+      (conv.cin, conv.cout) = (random.int(30...400), random.int(60...300))
+      if seed % 4 == 0 { (conv.kw, conv.strideW, conv.iw) = (2, 5, 20) }  // windows
+    } else {
+      conv.cin = random.int(2...3) * 128 + random.int(0...40)
+      (conv.cout, conv.groups, conv.kh, conv.kw, conv.padTop, conv.padLeft) = (conv.cin, conv.cin, 5, 5, 2, 2)
+      (conv.strideH, conv.strideW) = (random.int(1...2), random.int(1...2))
+    }
+    (conv.hasBias, conv.tail.activation, conv.tail.alpha) = (true, APUSK_ACTIVATION_SWISH, 1)
+    conv.fill(&random)
+    let reference = try conv.run(level: APUSK_LEVEL_PORTABLE, &random, whole: true)
+    if seed < 4 { conv.expectClose(reference, "seed \(seed): \(conv)") }
+    for level in productLevels {
+      for whole in [true, false] {
+        let y = try conv.run(level: level, &random, whole: whole)
+        #expect(productBits(y) == productBits(reference), "seed \(seed): \(conv): level \(level) differs")
+      }
+    }
+  }
+
   /// Dilations so large that the rows of a band can not be staged: depthwise and ordinary.
   @Test(arguments: [true, false])
   func hugeDilationsTakeTheWindowPath(depthwise: Bool) throws {

@@ -70,6 +70,37 @@ private let functions = [
     }
   }
 
+  /// Of x / (1 + e^-(alpha x)), in units of |x|: where the quotient is small nothing smaller is asked for.
+  @Test(arguments: [1, 1.702, -0.25] as [Float])
+  func swishStaysWithinItsErrorBoundWithTheSameBitsOnEachLevel(alpha: Float) {
+    var x: [Float] = [0, -0.0, .infinity, -.infinity, .nan, .greatestFiniteMagnitude, -.greatestFiniteMagnitude]
+    for i in 0..<400_001 { x.append(Float(i - 200_000) * 0x1.0007p-10) }
+    let portable = swish(APUSK_LEVEL_PORTABLE, x, alpha)
+    #expect(portable[0].bitPattern == 0 && portable[1].sign == .minus && portable[1] == 0 && portable[4].isNaN)
+    let (large, small) = alpha > 0 ? (2, 3) : (3, 2)
+    #expect(portable[large] == x[large] && portable[small].isNaN)
+    #expect(portable[large + 3] == x[large + 3] && portable[small + 3] == 0)
+    var worst = 0.0
+    for (x, y) in zip(x, portable).dropFirst(7) where x != 0 {
+      let reference = Double(x) / (1 + exp(-Double(alpha) * Double(x)))
+      worst = max(worst, abs(Double(y) - reference) / abs(Double(x)))
+    }
+    #expect(worst <= 1.4e-7, "\(worst)")
+    for level in productLevels.dropFirst() {
+      #expect(productBits(swish(level, x, alpha)) == productBits(portable), "level \(level)")
+    }
+  }
+
+  /// Over two rows with a gap, which stays as it was.
+  private func swish(_ level: Int32, _ x: [Float], _ alpha: Float) -> [Float] {
+    let half = (x.count + 1) / 2
+    var y = Array(x[..<half]) + [77] + Array(x[half...]) + Array(repeating: 0, count: 2 * half - x.count)
+    let byLevel = [apusk_activate_f32_portable, apusk_activate_f32_avx2, apusk_activate_f32_avx512]
+    byLevel[Int(level)](&y, 2, Int64(half + 1), Int64(half), APUSK_ACTIVATION_SWISH, alpha, 0)
+    #expect(y[half] == 77)
+    return Array(y[..<half]) + Array(y[(half + 1)...].prefix(x.count - half))
+  }
+
   @Test func anElementsPlaceDoesNotChangeItsResult() {
     var random = ProductRandom(seed: 11)
     for function in functions {

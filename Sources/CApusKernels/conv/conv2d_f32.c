@@ -22,22 +22,29 @@ static void fill_windows(const apusk_gemm_block *block, int64_t row0, int64_t ro
   }
 }
 
-// Units: group, block of pixels, part of the panels.
+// Units: group, block of pixels, part of the panels. Those side by side that make whole blocks are done as one larger block.
 static void run_pixels(const apusk_conv_isa *isa, const apusk_conv2d_f32_args *args, const apusk_conv_shape *shape,
                        int64_t begin, int64_t end, apusp_worker *worker) {
   const apusk_tail *tail = &args->tail;
   int64_t pixels = args->batch * args->oh * args->ow;
   int64_t blocks = apusk_divide_up(pixels, args->rows_per_unit);
   int64_t parts = apusk_divide_up(shape->panels, args->panels_per_unit);
+  const int64_t most = APUSK_GEMM_BLOCK_ROWS / args->rows_per_unit;
   for (int64_t unit = begin; unit < end;) {
-    int64_t part = unit % parts, row = unit / parts % blocks * args->rows_per_unit, group = unit / parts / blocks;
+    int64_t part = unit % parts, first = unit / parts % blocks, row = first * args->rows_per_unit;
+    int64_t group = unit / parts / blocks;
     int64_t end_part = parts - part < end - unit ? parts : part + (end - unit);
+    int64_t joined = part > 0 ? 1 : (end - unit) / parts;
+    if (joined > blocks - first) joined = blocks - first;
+    if (joined > most) joined = most;
+    if (joined < 1) joined = 1;
+    int64_t rows = joined * args->rows_per_unit;
     int64_t end_panel = end_part * args->panels_per_unit, column = group * shape->group_cout;
     window_source source = {args, group * shape->group_cin, shape->group_cin};
     apusk_gemm_block block = {
         .b = args->w + group * shape->group_floats, .c = args->y + row * args->y_pixel_stride + column,
         .c_row = args->y_pixel_stride,
-        .rows = pixels - row < args->rows_per_unit ? pixels - row : args->rows_per_unit,
+        .rows = pixels - row < rows ? pixels - row : rows,
         .n = shape->group_cout, .k = shape->k, .first_panel = part * args->panels_per_unit,
         .end_panel = end_panel < shape->panels ? end_panel : shape->panels,
         .tail = tail, .bias = tail->bias ? tail->bias + column : NULL,
@@ -55,7 +62,7 @@ static void run_pixels(const apusk_conv_isa *isa, const apusk_conv2d_f32_args *a
       block.source_row = row;
     }
     apusk_gemm_block_run(isa->gemm, &block, worker->scratch);
-    unit += end_part - part;
+    unit += joined > 1 ? joined * parts : end_part - part;
   }
 }
 
@@ -71,7 +78,7 @@ static bool is_lone(const apusk_conv_isa *isa, const apusk_conv2d_f32_args *args
 static void run_lone_row(const apusk_conv_isa *isa, const apusk_conv2d_f32_args *args, const apusk_tile *tile,
                          int64_t columns, apusk_finish *finish) {
   apusk_tile_end end;
-  bool fused = apusk_tile_end_of(finish, &end) && !end.residual;
+  bool fused = apusk_activation_is_bound(finish->tail->activation) && apusk_tile_end_of(finish, &end) && !end.residual;
   if (!fused) end = (apusk_tile_end){.low = -INFINITY, .high = INFINITY};
   const apusk_lone_row row = {
       .x = tile->a, .x_row = tile->a_y, .w = tile->b, .y = tile->c, .y_pixel = tile->c_row, .kh = args->kh,

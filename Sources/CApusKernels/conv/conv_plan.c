@@ -97,14 +97,21 @@ static int32_t cut_rows(const apusk_conv_isa *isa, apusk_conv2d_f32_args *args, 
              : 301;
 }
 
+// Blocks of pixels, so that threads keep the part of the image that they have in their caches from layer to layer: two
+// micro-kernels at least, as many as make 10 us. Where two of them make more than 20 us, parts of the panels as well.
 static int32_t cut_pixels(const apusk_conv_isa *isa, apusk_conv2d_f32_args *args, const apusk_conv_shape *shape,
                           apusk_plan *plan) {
-  int64_t pixels = args->batch * args->oh * args->ow;
-  double each = (double)shape->k * isa->gemm->kernels.nr;
-  apusk_gemm_cut(isa->gemm, pixels, shape->panels, each, &args->rows_per_unit, &args->panels_per_unit);
-  plan->grain = apusk_gemm_grain(each * (double)args->rows_per_unit * (double)args->panels_per_unit,
-                                 isa->gemm->multiplies_per_us);
-  plan->scratch_bytes = apusk_gemm_block_scratch_floats(args->rows_per_unit) * (int64_t)sizeof(float);
+  int64_t pixels = args->batch * args->oh * args->ow, speed = isa->gemm->multiplies_per_us, mr = isa->gemm->kernels.mr;
+  double each = (double)shape->k * isa->gemm->kernels.nr, wanted = 10.0 * (double)speed;
+  int64_t rows = 2 * mr;
+  while (rows + mr <= APUSK_GEMM_BLOCK_ROWS && each * (double)(rows * shape->panels) < wanted) rows += mr;
+  args->rows_per_unit = apusk_divide_up(pixels, apusk_divide_up(pixels, rows));
+  double block = each * (double)(args->rows_per_unit * shape->panels);
+  int64_t parts = block <= 2.0 * wanted ? 1 : (int64_t)(block / wanted);
+  args->panels_per_unit = parts >= shape->panels ? 1 : shape->panels / parts;
+  plan->grain = apusk_gemm_grain(each * (double)args->rows_per_unit * (double)args->panels_per_unit, speed);
+  int64_t most = pixels < APUSK_GEMM_BLOCK_ROWS ? pixels : APUSK_GEMM_BLOCK_ROWS;  // run_pixels joins blocks
+  plan->scratch_bytes = apusk_gemm_block_scratch_floats(most) * (int64_t)sizeof(float);
   return product(args->groups, apusk_divide_up(pixels, args->rows_per_unit),
                  apusk_divide_up(shape->panels, args->panels_per_unit), 1, &plan->units)
              ? 0

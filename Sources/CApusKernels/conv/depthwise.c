@@ -10,9 +10,10 @@ int32_t apusk_conv2d_depthwise_f32_cut(const apusk_conv_isa *isa, apusk_conv2d_f
   int64_t channels = apusk_conv_depthwise_part(args->cout), parts = apusk_conv_depthwise_parts(args->cout);
   int64_t speed = isa->gemm->multiplies_per_us / 2;
   double row = (double)args->ow * (double)channels * (double)args->kh * (double)args->kw;
-  // Bands of about 10 us whose input stays in the L2 cache.
+  // Bands of about 10 us whose input stays in the L2 cache, and 8 of them at least: threads should keep the part of the image
+  // that they have in their caches from layer to layer.
   int64_t rows = 1;
-  while (rows < args->oh && row * (double)rows < 10.0 * (double)speed &&
+  while (rows < args->oh && row * (double)rows < 10.0 * (double)speed && (shape->staged || 8 * rows < args->oh) &&
          (!shape->staged || apusk_conv_staged_floats(args, shape, rows + 1) <= 32768)) {
     rows++;
   }
@@ -45,12 +46,10 @@ bool apusk_depthwise_fuse_tail(const apusk_tail *tail, apusk_depthwise *d) {
 
 // The activation of a row of pixels, which lie without a gap where one unit has all channels of a dense image.
 static void activate_row(const apusk_conv_isa *isa, const apusk_tail *tail, const apusk_depthwise *d) {
-  if (tail->activation <= APUSK_ACTIVATION_RELU || tail->activation == APUSK_ACTIVATION_CLIP) return;
+  if (apusk_activation_is_bound(tail->activation)) return;
   bool dense = d->y_pixel == d->channels;
-  int64_t count = dense ? d->pixels * d->channels : d->channels;
-  for (int64_t pixel = 0; pixel < (dense ? 1 : d->pixels); pixel++) {
-    isa->gemm->activate(d->y + pixel * d->y_pixel, count, tail->activation, tail->alpha, tail->beta);
-  }
+  isa->gemm->activate(d->y, dense ? 1 : d->pixels, d->y_pixel, dense ? d->pixels * d->channels : d->channels,
+                      tail->activation, tail->alpha, tail->beta);
 }
 
 // What columns beyond the image read: as many channels as a unit has.
@@ -155,6 +154,34 @@ void apusk_depthwise_finish_row(const apusk_conv_isa *isa, const apusk_conv2d_f3
   isa->gemm->finish(&finish);
 }
 
+// Output rows oy ..< oy + rows of one part of the channels.
+static void run_part(const apusk_conv_isa *isa, const apusk_conv2d_f32_args *args, const apusk_conv_shape *shape,
+                     apusk_depthwise *d, bool fused, int64_t image, int64_t oy, int64_t rows, int64_t part,
+                     float *scratch) {
+  const apusk_tail *tail = &args->tail;
+  int64_t first = part * args->panels_per_unit;
+  d->channels = part == apusk_conv_depthwise_parts(args->cout) - 1 ? args->cout - first : args->panels_per_unit;
+  d->w = args->w + first;
+  d->bias = fused && tail->bias ? tail->bias + first : NULL;
+  if (shape->staged) {
+    apusk_conv_stage(args, shape, image, oy, rows, first, d->channels, shape->group_cout, scratch);
+  }
+  for (int64_t r = 0; r < rows; r++) {
+    apusk_depthwise_place_row(args, shape, image, oy + r, first, d);
+    if (shape->group_cout > 1 && !shape->staged) {
+      run_windows(isa, args, d, image, oy + r, first, scratch);
+    } else {
+      if (shape->staged) {
+        d->origin = r * args->stride_h * shape->pitch;
+        d->first_row = 0;
+        d->end_row = args->kh;
+      }
+      run_row(isa, d);
+    }
+    apusk_depthwise_finish_row(isa, args, fused, image, oy + r, first, d);
+  }
+}
+
 int32_t apusk_conv2d_depthwise_f32_run(const apusk_conv_isa *isa, const apusk_conv2d_f32_args *args, int64_t begin,
                                        int64_t end, apusp_worker *worker) {
   const apusk_conv_shape shape = apusk_conv_shape_of(args, isa->gemm->kernels.nr);
@@ -172,30 +199,18 @@ int32_t apusk_conv2d_depthwise_f32_run(const apusk_conv_isa *isa, const apusk_co
   }
   int64_t bands = apusk_divide_up(args->oh, args->rows_per_unit);
   int64_t parts = apusk_conv_depthwise_parts(args->cout);
-  for (int64_t unit = begin; unit < end; unit++) {
-    int64_t first = unit % parts * args->panels_per_unit;
-    int64_t oy = unit / parts % bands * args->rows_per_unit, image = unit / parts / bands;
-    int64_t rows = args->oh - oy < args->rows_per_unit ? args->oh - oy : args->rows_per_unit;
-    d.channels = unit % parts == parts - 1 ? args->cout - first : args->panels_per_unit;
-    d.w = args->w + first;
-    d.bias = fused && tail->bias ? tail->bias + first : NULL;
-    if (shape.staged) {
-      apusk_conv_stage(args, &shape, image, oy, rows, first, d.channels, shape.group_cout, worker->scratch);
-    }
-    for (int64_t r = 0; r < rows; r++) {
-      apusk_depthwise_place_row(args, &shape, image, oy + r, first, &d);
-      if (shape.group_cout > 1 && !shape.staged) {
-        run_windows(isa, args, &d, image, oy + r, first, worker->scratch);
-      } else {
-        if (shape.staged) {
-          d.origin = r * args->stride_h * shape.pitch;
-          d.first_row = 0;
-          d.end_row = args->kh;
-        }
-        run_row(isa, &d);
-      }
-      apusk_depthwise_finish_row(isa, args, fused, image, oy + r, first, &d);
-    }
+  for (int64_t unit = begin; unit < end;) {
+    int64_t part = unit % parts, band = unit / parts % bands, image = unit / parts / bands;
+    int64_t oy = band * args->rows_per_unit;
+    // Whole bands side by side are done as one: a part through all of them, then the next part, so that input rows are still
+    // in the first-level cache when they are read again.
+    int64_t joined = part > 0 || shape.staged ? 0 : (end - unit) / parts;
+    if (joined > bands - band) joined = bands - band;
+    int64_t rows = (joined > 1 ? joined : 1) * args->rows_per_unit;
+    if (rows > args->oh - oy) rows = args->oh - oy;
+    int64_t end_part = joined > 0 ? parts : part + 1;
+    unit += joined > 0 ? joined * parts : 1;
+    for (; part < end_part; part++) run_part(isa, args, &shape, &d, fused, image, oy, rows, part, worker->scratch);
   }
   return 0;
 }

@@ -44,7 +44,8 @@ static int32_t affine_f32(const void *args_, int64_t begin, int64_t end, apusp_w
   for (int64_t from = begin; from < end; from += step) {
     int64_t to = from + step < end ? from + step : end;
     affine_elements(args, from, to, APUSK_ACTIVATION_NONE);
-    APUSK_ISA_NAME(apusk_activate_f32)(args->output + from, to - from, args->activation, args->alpha, args->beta);
+    APUSK_ISA_NAME(apusk_activate_f32)(
+        args->output + from, 1, 0, to - from, args->activation, args->alpha, args->beta);
   }
   return 0;
 }

@@ -44,7 +44,8 @@ static int32_t run_binary_f32(
   for (int64_t from = begin; from < end; from += step) {
     int64_t to = from + step < end ? from + step : end;
     apusk_broadcast_walk(&broadcast, from, to, args->activation == APUSK_ACTIVATION_RELU ? with_relu : plain);
-    APUSK_ISA_NAME(apusk_activate_f32)((float *)args->output + from, to - from, args->activation, args->alpha, args->beta);
+    APUSK_ISA_NAME(apusk_activate_f32)(
+        (float *)args->output + from, 1, 0, to - from, args->activation, args->alpha, args->beta);
   }
   return 0;
 }

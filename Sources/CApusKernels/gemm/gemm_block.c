@@ -11,23 +11,28 @@ bool apusk_tile_end_of(const apusk_finish *finish, apusk_tile_end *end) {
     return false;
   }
   *end = (apusk_tile_end){finish->bias, finish->residual, tail->residual_row_stride, -INFINITY, INFINITY};
-  if (tail->activation == APUSK_ACTIVATION_NONE) return true;
-  if (tail->activation == APUSK_ACTIVATION_RELU) {
-    end->low = 0.0f;
-    return true;
+  if (tail->activation == APUSK_ACTIVATION_RELU) end->low = 0.0f;
+  if (tail->activation == APUSK_ACTIVATION_CLIP) {
+    end->low = tail->alpha;
+    end->high = tail->beta;
   }
-  end->low = tail->alpha;
-  end->high = tail->beta;
-  return tail->activation == APUSK_ACTIVATION_CLIP;
+  return true;
 }
 
 void apusk_tile_emit(const apusk_gemm_isa *isa, apusk_tile *tile, int64_t columns, bool last, apusk_finish *finish) {
   bool tail = last && finish->tail;
   apusk_tile_end end;
   tile->end = NULL;
-  if (tail && columns == tile->width && apusk_tile_end_of(finish, &end)) {
+  // The narrowest are stored in halves of what `activate` loads, which the store buffer can't forward.
+  bool ends = tail && columns == tile->width && (columns > 8 || apusk_activation_is_bound(finish->tail->activation));
+  if (ends && apusk_tile_end_of(finish, &end)) {
     tile->end = &end;
     isa->tile(tile);
+    if (!apusk_activation_is_bound(finish->tail->activation)) {
+      // While the rows are in the first-level cache.
+      isa->activate(tile->c, tile->rows, tile->c_row, columns, finish->tail->activation, finish->tail->alpha,
+                    finish->tail->beta);
+    }
     return;
   }
   finish->rows = tile->rows;

@@ -34,7 +34,7 @@ int64_t apusk_gemm_block_scratch_floats(int64_t rows);
 
 void apusk_gemm_block_run(const apusk_gemm_isa *isa, const apusk_gemm_block *block, float *scratch);
 
-// Whether micro-kernels of whole width can end with this tail, which is then `end`.
+// Whether micro-kernels of whole width can end with this tail, but for an activation that is not a bound; it is then `end`.
 bool apusk_tile_end_of(const apusk_finish *finish, apusk_tile_end *end);
 
 // One micro-kernel with its tail, for the `columns` <= width columns that exist. Where columns < width the sums pass

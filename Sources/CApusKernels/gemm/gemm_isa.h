@@ -78,6 +78,11 @@ typedef struct apusk_finish {
   int64_t rows, columns;
 } apusk_finish;
 
+// Whether the activation is none, or raises and lowers only.
+static inline bool apusk_activation_is_bound(int32_t activation) {
+  return activation <= APUSK_ACTIVATION_RELU || activation == APUSK_ACTIVATION_CLIP;
+}
+
 // Whether the activation is a function of its own, applied to finished rows.
 static inline bool apusk_tail_is_transcendental(const apusk_tail *tail) {
   return tail->activation == APUSK_ACTIVATION_SIGMOID || tail->activation == APUSK_ACTIVATION_TANH ||

@@ -89,7 +89,5 @@ SIMD_TARGET static void finish_rows(const apusk_finish *f) {
       finish_columns(f, true);
   }
   if (!apusk_tail_is_transcendental(tail)) return;
-  for (int64_t i = 0; i < f->rows; i++) {
-    SIMD_ACTIVATE(f->output + i * f->output_row, f->columns, tail->activation, tail->alpha, tail->beta);
-  }
+  SIMD_ACTIVATE(f->output, f->rows, f->output_row, f->columns, tail->activation, tail->alpha, tail->beta);
 }

@@ -22,8 +22,9 @@ apusk_math_function apusk_tanh_f32_portable, apusk_tanh_f32_avx2, apusk_tanh_f32
 // 1 / (1 + e^-x), at most 2.41 ulp, down to the last subnormal on the negative side.
 apusk_math_function apusk_sigmoid_f32_portable, apusk_sigmoid_f32_avx2, apusk_sigmoid_f32_avx512;
 
-// v[i] = activation(v[i]), an APUSK_ACTIVATION_* of apusk_tail.h.
-typedef void apusk_activation_function(float *v, int64_t count, int32_t activation, float alpha, float beta);
+// v[r * stride + i] = activation(v[r * stride + i]) for r = 0 ..< rows, i = 0 ..< count, an APUSK_ACTIVATION_* of apusk_tail.h.
+typedef void apusk_activation_function(float *v, int64_t rows, int64_t stride, int64_t count, int32_t activation,
+                                       float alpha, float beta);
 apusk_activation_function apusk_activate_f32_portable, apusk_activate_f32_avx2, apusk_activate_f32_avx512;
 
 #ifdef __cplusplus

@@ -17,7 +17,7 @@ extern "C" {
 #define APUSK_ACTIVATION_CLIP 5        // t = v < alpha ? alpha : v;  y = t > beta ? beta : t   (alpha low, beta high)
 #define APUSK_ACTIVATION_HARD_SIGMOID 6  // CLIP of alpha * v + beta between 0 and 1
 #define APUSK_ACTIVATION_HARD_SWISH 7    // v times that
-#define APUSK_ACTIVATION_SWISH 8         // v * sigmoid(alpha * v); alpha = 1 is SiLU
+#define APUSK_ACTIVATION_SWISH 8         // v / (1 + e^-(alpha * v)); alpha = 1 is SiLU
 #define APUSK_ACTIVATION_GELU 9          // v * Phi(v), as APUSK_UNARY_GELU
 #define APUSK_ACTIVATION_COUNT 10
 

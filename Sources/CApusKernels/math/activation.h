@@ -20,7 +20,7 @@ APUSK_INLINE f32x16 activate16(f32x16 v, int32_t activation, float alpha, float 
     case APUSK_ACTIVATION_CLIP: return clip16(v, alpha, beta);
     case APUSK_ACTIVATION_HARD_SIGMOID: return clip16(alpha * v + beta, 0.0f, 1.0f);
     case APUSK_ACTIVATION_HARD_SWISH: return v * clip16(alpha * v + beta, 0.0f, 1.0f);
-    case APUSK_ACTIVATION_SWISH: return v * sigmoid16(alpha * v);
+    case APUSK_ACTIVATION_SWISH: return swish16(v, alpha);
     case APUSK_ACTIVATION_GELU: return gelu16(v);
     default: return v;
   }

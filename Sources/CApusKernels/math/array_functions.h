@@ -15,15 +15,23 @@ APUSK_ARRAY_FUNCTION(apusk_sigmoid_f32, sigmoid16)
 
 #define APUSK_ARRAY_ACTIVATION(activation)                                                                             \
   case activation:                                                                                                     \
-    for (int64_t i = 0; i < count; i += APUSK_LANES) {                                                                 \
-      store_lanes(v + i, activate16(load_lanes(v + i, count - i), activation, alpha, beta), count - i);                \
+    for (int64_t row = 0; row < rows; row++, v += stride) {                                                            \
+      for (int64_t i = 0; i < count; i += APUSK_LANES) {                                                               \
+        store_lanes(v + i, activate16(load_lanes(v + i, count - i), activation, alpha, beta), count - i);              \
+      }                                                                                                                \
     }                                                                                                                  \
     break;
 
-void APUSK_ISA_NAME(apusk_activate_f32)(float *v, int64_t count, int32_t activation, float alpha, float beta) {
+#define APUSK_ARRAY_LONG_ACTIVATION(activation, function)                                       \
+  case activation:                                                                              \
+    for (int64_t row = 0; row < rows; row++, v += stride) APUSK_ISA_NAME(function)(v, v, count); \
+    break;
+
+void APUSK_ISA_NAME(apusk_activate_f32)(float *v, int64_t rows, int64_t stride, int64_t count, int32_t activation,
+                                        float alpha, float beta) {
   switch (activation) {
-    case APUSK_ACTIVATION_SIGMOID: APUSK_ISA_NAME(apusk_sigmoid_f32)(v, v, count); break;
-    case APUSK_ACTIVATION_TANH: APUSK_ISA_NAME(apusk_tanh_f32)(v, v, count); break;
+    APUSK_ARRAY_LONG_ACTIVATION(APUSK_ACTIVATION_SIGMOID, apusk_sigmoid_f32)
+    APUSK_ARRAY_LONG_ACTIVATION(APUSK_ACTIVATION_TANH, apusk_tanh_f32)
     APUSK_ARRAY_ACTIVATION(APUSK_ACTIVATION_RELU)
     APUSK_ARRAY_ACTIVATION(APUSK_ACTIVATION_LEAKY_RELU)
     APUSK_ARRAY_ACTIVATION(APUSK_ACTIVATION_CLIP)

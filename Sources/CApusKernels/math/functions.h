@@ -14,14 +14,17 @@
 #define log16 apusk_log16
 #define tanh16 apusk_tanh16
 #define sigmoid16 apusk_sigmoid16
+#define swish16 apusk_swish16
 f32x16 exp16(f32x16 x), exp_of_negative16(f32x16 x), log16(f32x16 x), tanh16(f32x16 x), sigmoid16(f32x16 x);
+f32x16 swish16(f32x16 x, float alpha);
 #endif
 
 #if APUSK_HAS_MATH_BODIES
 
-// e^x = 2^n * e^r with n = round(x / ln 2), r = x - n ln 2 in two parts, |r| <= ln 2 / 2. `shifted` holds n in its low bits.
-APUSK_INLINE f32x16 exp_of_remainder16(f32x16 x, f32x16 *shifted) {
-  const f32x16 round_to_integer = splat(0x1.8p23f);  // adding it leaves the integer in the low bits
+// e^x = 2^n * e^r with n = round(x / ln 2), r = x - n ln 2 in two parts, |r| <= ln 2 / 2. `shifted` holds n + more in its low
+// bits; `more` is a small integer.
+APUSK_INLINE f32x16 exp_of_remainder16(f32x16 x, const int more, f32x16 *shifted) {
+  const f32x16 round_to_integer = splat(0x1.8p23f + (float)more);  // adding it leaves the integer in the low bits
   *shifted = fma16(x, splat(0x1.715476p+0f), round_to_integer);
   f32x16 n = *shifted - round_to_integer;
   f32x16 r = fma16(n, splat(-0x1.62e4p-1f), x);
@@ -38,7 +41,7 @@ APUSK_INLINE f32x16 exp_of_remainder16(f32x16 x, f32x16 *shifted) {
 APUSK_MATH_FUNCTION f32x16 exp16(f32x16 x) {
   x = x > 89.0f ? splat(89.0f) : x;
   x = x < -104.0f ? splat(-104.0f) : x;
-  f32x16 shifted, y = exp_of_remainder16(x, &shifted);
+  f32x16 shifted, y = exp_of_remainder16(x, 0, &shifted);
   // 2^n in two factors, neither of which over- or underflows: only the last product rounds, and subnormal results round once.
   i32x16 exponent = bits_of(shifted) - bits_of(splat(0x1.8p23f));
   i32x16 half = exponent >> 1;
@@ -49,7 +52,7 @@ APUSK_MATH_FUNCTION f32x16 exp16(f32x16 x) {
 
 // The weights of softmax: e^x for x <= 0, as exp16 down to -87, and 0 below, where exp16 is less than 2^-125.
 APUSK_MATH_FUNCTION f32x16 exp_of_negative16(f32x16 x) {
-  f32x16 shifted, y = exp_of_remainder16(x, &shifted);
+  f32x16 shifted, y = exp_of_remainder16(x, 0, &shifted);
   y *= float_of_bits((bits_of(shifted) + 127) << 23);
   return x < -87.0f ? splat(0.0f) : y;
 }
@@ -101,6 +104,17 @@ APUSK_MATH_FUNCTION f32x16 sigmoid16(f32x16 x) {
   f32x16 e = exp16(-abs16(x));
   f32x16 numerator = x < 0.0f ? e : splat(1.0f);
   return numerator / (1.0f + e);
+}
+
+// x / (1 + e^-(alpha x)). Below -30 the power adds nothing to 1; beyond 89 the sum is inf, and the result -0. The power is had
+// in halves, which do not overflow.
+APUSK_MATH_FUNCTION f32x16 swish16(f32x16 x, float alpha) {
+  f32x16 power = -alpha * x;
+  power = power > 89.0f ? splat(89.0f) : power;
+  power = power < -30.0f ? splat(-30.0f) : power;
+  f32x16 shifted, y = exp_of_remainder16(power, -1, &shifted);
+  f32x16 half = float_of_bits(bits_of(y) + (bits_of(shifted) << 23));
+  return x / fma16(half, splat(2.0f), splat(1.0f));
 }
 
 #endif
