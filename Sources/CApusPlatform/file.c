@@ -115,6 +115,13 @@ int32_t apusp_file_map(int32_t descriptor, uint64_t size, const void **address, 
 
 void apusp_file_unmap(const void *address, uint64_t size) { munmap((void *)address, size); }
 
+void apusp_file_forget(const void *address, uint64_t size) {
+  uintptr_t page = apusp_page_size(), begin = ((uintptr_t)address + page - 1) / page * page;
+  uintptr_t end = ((uintptr_t)address + size) / page * page;
+  // Without it the pages stay, which is no failure.
+  if (begin < end) (void)madvise((void *)begin, end - begin, MADV_DONTNEED);
+}
+
 size_t apusp_page_size(void) { return (size_t)sysconf(_SC_PAGESIZE); }
 
 void apusp_system_error_text(int32_t system_error, char *buffer, size_t size) {

@@ -100,6 +100,34 @@ import Testing
     apusp_file_unmap(mapped, 100_000)
   }
 
+  /// Pages of the mapping in resident memory, as the system tells them, in KiB.
+  private func residentKilobytes(_ address: UnsafeRawPointer) throws -> Int {
+    let begin = String(UInt(bitPattern: address), radix: 16)
+    let maps = try #require(FileHandle(forReadingAtPath: "/proc/self/smaps"))
+    let lines = String(decoding: try #require(try maps.readToEnd()), as: UTF8.self).split(separator: "\n")
+    let mapping = try #require(lines.firstIndex { $0.hasPrefix(begin + "-") })
+    let line = try #require(lines[mapping...].first { $0.hasPrefix("Rss:") })
+    return try #require(Int(line.filter(\.isNumber)))
+  }
+
+  @Test func forgottenBytesLeaveMemoryAndCanBeReadAgain() throws {
+    let descriptor = try open("/a/data")
+    defer { apusp_file_close(descriptor) }
+    var address: UnsafeRawPointer?
+    #expect(apusp_file_map(descriptor, 100_000, &address, nil) == 0)
+    let mapped = try #require(address)
+    defer { apusp_file_unmap(mapped, 100_000) }
+    #expect(Data(bytes: mapped, count: 100_000) == content)
+    let page = apusp_page_size()
+    let before = try residentKilobytes(mapped)
+    // Of pages that the range only touches, the other bytes may be wanted.
+    apusp_file_forget(mapped + 1, UInt64(4 * page))
+    #expect(try residentKilobytes(mapped) == before - 3 * page / 1024)
+    apusp_file_forget(mapped + page, UInt64(page - 1))
+    #expect(try residentKilobytes(mapped) == before - 3 * page / 1024)
+    #expect(Data(bytes: mapped, count: 100_000) == content)
+  }
+
   @Test func whatCanNotBeMappedIsAStatus() throws {
     var address: UnsafeRawPointer?
     var error: Int32 = 0

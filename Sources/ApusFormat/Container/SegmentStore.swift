@@ -89,6 +89,8 @@ final class SegmentStore {
     let storedSize = Int(record.storedSize)
     let place = UnsafeMutableRawBufferPointer(start: scratch, count: storedSize)
     var stored = UnsafeRawBufferPointer(place)
+    // Else the whole file would be resident beside what is made of it.
+    defer { input.forget(at: record.offset, count: storedSize) }
     if let pointer = input.pointer(at: record.offset, count: storedSize) {
       stored = UnsafeRawBufferPointer(start: pointer, count: storedSize)
     } else {
@@ -131,6 +133,7 @@ final class SegmentStore {
       let bytes = UnsafeRawBufferPointer(start: pointer, count: storedSize)
       try check(bytes, record, index)
       if record.codec == .raw, Self.isAligned(pointer) { return .lent(bytes) }
+      defer { input.forget(at: record.offset, count: storedSize) }
       return .own(try decode(bytes, record, index, rawSize, pool))
     }
     let buffer: BulkBuffer

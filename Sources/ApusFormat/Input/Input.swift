@@ -156,6 +156,13 @@ final class Input {
     }
   }
 
+  /// Bytes that `pointer` gave will not be read soon: those of a mapped file need not stay in memory.
+  func forget(at offset: UInt64, count: Int) {
+    if case .mapped(let address, let size) = backing, offset <= size, UInt64(count) <= size - offset {
+      apusp_file_forget(address + Int(offset), UInt64(count))
+    }
+  }
+
   /// Fills `target` with the bytes from `offset`; a stream stands exactly there.
   ///
   /// - Throws: 403 truncated if the source ends before, or what reading gives.

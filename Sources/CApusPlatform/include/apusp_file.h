@@ -40,6 +40,9 @@ APUSP_NODISCARD int32_t apusp_file_map(int32_t descriptor, uint64_t size,
                                        int32_t *APUSP_NULLABLE system_error);
 void apusp_file_unmap(const void *APUSP_NONNULL address, uint64_t size);
 
+// Whole pages of a mapped file leave the process's resident memory; they come back where they are read again.
+void apusp_file_forget(const void *APUSP_NONNULL address, uint64_t size);
+
 size_t apusp_page_size(void);
 
 // The system's words for an errno, NUL-terminated, cut to the buffer.
