@@ -180,7 +180,8 @@ void apusk_gemm_block_run(const apusk_gemm_isa *isa, const apusk_gemm_block *blo
     run_wide(isa, block, block->a, block->a_row, block->a_k, 0, block->k, true);
     return;
   }
-  const int64_t deepest = direct ? APUSK_GEMM_DIRECT_KC : APUSK_GEMM_KC;
+  // Strips of 16-bit panels have room for APUSK_GEMM_KC.
+  const int64_t deepest = direct && !block->half ? APUSK_GEMM_DIRECT_KC : APUSK_GEMM_KC;
   int64_t passes = block->k > deepest ? apusk_divide_up(block->k, deepest) : 1;
   // Passes begin where chains do.
   int64_t step = apusk_divide_up(apusk_divide_up(block->k, passes), APUSK_GEMM_CHAIN) * APUSK_GEMM_CHAIN;

@@ -64,9 +64,9 @@ int32_t apusk_gemm_f32_plan(const apusk_gemm_kernels *kernels, apusk_gemm_f32_ar
   int64_t speed = isa->multiplies_per_us;
   const bool half = args->half_type != 0;
   if (half && args->half_type != APUSK_FLOAT16 && args->half_type != APUSK_BFLOAT16) return 502;
-  if (args->m <= (half ? apusk_half_rows(isa) : 2)) {
+  const int64_t group = half ? apusk_half_panels(isa, args->m) : args->m <= 2 ? isa->wide_panels[args->m - 1] : 0;
+  if (group > 0) {
     // Reading B decides: several of the groups of panels that are done together, at least 128 KiB of floats.
-    int64_t group = half ? apusk_half_panels(isa, args->m) : isa->wide_panels[args->m - 1];
     int64_t groups = each * (double)group >= 32768.0 ? 1 : 1 + (int64_t)(32768.0 / ((each + 1.0) * (double)group));
     args->rows_per_unit = args->m;
     args->panels_per_unit = groups >= panels / group + 1 ? panels : groups * group;

@@ -48,9 +48,12 @@ void apusk_half_widen(const apusk_gemm_kernels *kernels, int32_t type, const uin
 
 // --- Products ---
 
-int32_t apusk_half_rows(const apusk_gemm_isa *isa) { return half_of(&isa->kernels)->rows; }
+// Of one pass.
+static int64_t pass_rows(int64_t rows) { return rows <= APUSK_HALF_PASS_ROWS ? rows : rows - rows / 2; }
 
-int32_t apusk_half_panels(const apusk_gemm_isa *isa, int64_t rows) { return half_of(&isa->kernels)->panels[rows - 1]; }
+int32_t apusk_half_panels(const apusk_gemm_isa *isa, int64_t rows) {
+  return rows > APUSK_HALF_MAX_ROWS ? 0 : half_of(&isa->kernels)->panels[pass_rows(rows) - 1];
+}
 
 void apusk_half_strip(const apusk_gemm_isa *isa, const apusk_gemm_block *block, int64_t panel, int64_t k0, int64_t depth,
                       float *strip) {
@@ -66,29 +69,33 @@ void apusk_half_strip(const apusk_gemm_isa *isa, const apusk_gemm_block *block, 
 
 int64_t apusk_half_few_rows(const apusk_gemm_isa *isa, const apusk_gemm_block *block) {
   const apusk_half_isa *half = half_of(&isa->kernels);
-  const int32_t nr = isa->kernels.nr;
-  if (block->fill || block->rows > half->rows) return block->first_panel;
+  const int64_t nr = isa->kernels.nr, first = block->first_panel, rows = block->rows, pass = pass_rows(rows);
+  const int64_t group = apusk_half_panels(isa, rows);
+  if (block->fill || group == 0) return first;
   int64_t full = block->n / nr;  // panels that need no care at their right edge
   if (full > block->end_panel) full = block->end_panel;
   const int type = apusk_half_index(block->half_type);
-  const int64_t row = block->rows - 1, first = block->first_panel, group = half->panels[row];
   int64_t panel = first;
   while (panel < full) {
     int64_t count = group;
     if (full - panel < group) {
       if (full - first >= group) {
         panel = full - group;  // the last group does some once more
-      } else if (row == 0) {
+      } else if (rows == 1) {
         count = 1;
       } else {
         break;
       }
     }
-    const apusk_half_few few = {
-        .a = block->a, .a_row = block->a_row, .a_k = block->a_k, .b = block->half + panel * nr * block->k,
-        .panel_stride = nr * block->k, .c = block->c + panel * nr, .c_row = block->c_row, .k = block->k,
-    };
-    (count == group ? half->few[type][row] : half->single[type])(&few);
+    for (int64_t done = 0; done < rows; done += pass) {
+      const int64_t row = rows - done < pass ? rows - pass : done;  // of an odd number, one is done twice
+      const apusk_half_few few = {
+          .a = block->a + row * block->a_row, .a_row = block->a_row, .a_k = block->a_k,
+          .b = block->half + panel * nr * block->k, .panel_stride = nr * block->k,
+          .c = block->c + row * block->c_row + panel * nr, .c_row = block->c_row, .k = block->k,
+      };
+      (count == 1 && rows == 1 ? half->single[type] : half->few[type][pass - 1])(&few);
+    }
     panel += count;
   }
   const apusk_tail *tail = block->tail;

@@ -18,12 +18,13 @@ typedef struct apusk_half_few {
 
 typedef void apusk_half_few_function(const apusk_half_few *few);
 
+// Most rows of one pass over a group of panels. More rows make two passes, the second with the panels in the L2 cache.
+#define APUSK_HALF_PASS_ROWS 4
+
 typedef struct apusk_half_isa {
-  // Products of up to so many rows read the packed elements themselves; others a strip of floats.
-  int32_t rows;
-  // By rows - 1: panels that are done together.
-  int32_t panels[APUSK_HALF_MAX_ROWS];
-  apusk_half_few_function *few[2][APUSK_HALF_MAX_ROWS];  // by type: float16, bfloat16
+  // By rows - 1: panels that are done together, 0 where no product reads the packed elements itself but all a strip of floats.
+  int32_t panels[APUSK_HALF_PASS_ROWS];
+  apusk_half_few_function *few[2][APUSK_HALF_PASS_ROWS];  // by type: float16, bfloat16
   apusk_half_few_function *single[2];                    // one row, one panel
   // `count` elements in order.
   void (*widen[2])(const uint16_t *source, int64_t count, float *target);
@@ -45,8 +46,7 @@ static inline int apusk_half_index(int32_t type) { return type == APUSK_BFLOAT16
 // Floats of scratch that a block wants beside apusk_gemm_block_scratch_floats: one strip of one panel.
 #define APUSK_HALF_STRIP_FLOATS (APUSK_GEMM_KC * APUSK_GEMM_MAX_NR)
 
-// Most rows that panels are widened in registers for, and the panels that are then done together.
-int32_t apusk_half_rows(const apusk_gemm_isa *isa);
+// The panels that a product of so many rows does together; 0 where its panels are not widened in registers.
 int32_t apusk_half_panels(const apusk_gemm_isa *isa, int64_t rows);
 
 // All full panels of a block of few rows, tail and all; returns the first panel that is left, which is the block's first one

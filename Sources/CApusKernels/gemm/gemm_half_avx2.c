@@ -24,7 +24,7 @@ SIMD_INLINE void load_panel(const int type, const uint16_t *b, vf *columns) {
 
 #include "gemm_half_few.h"
 
-FEW(1, 4) FEW(1, 1) FEW(2, 2) FEW(3, 1) FEW(4, 1) FEW(5, 1) FEW(6, 1)
+FEW(1, 4) FEW(1, 1) FEW(2, 2) FEW(3, 1) FEW(4, 1)
 
 SIMD_TARGET static void widen_f16_all(const uint16_t *source, int64_t count, float *target) {
   for (; count >= VL; count -= VL, source += VL, target += VL) vstore(target, widen_f16(source));
@@ -47,10 +47,8 @@ SIMD_TARGET static void unzip(const uint16_t *panel, int64_t depth, float *targe
 }
 
 const apusk_half_isa apusk_half_avx2 = {
-    .rows = 6,
-    .panels = {4, 2, 1, 1, 1, 1},
-    .few = {{f16_1x4, f16_2x2, f16_3x1, f16_4x1, f16_5x1, f16_6x1},
-            {bf16_1x4, bf16_2x2, bf16_3x1, bf16_4x1, bf16_5x1, bf16_6x1}},
+    .panels = {4, 2, 1, 1},
+    .few = {{f16_1x4, f16_2x2, f16_3x1, f16_4x1}, {bf16_1x4, bf16_2x2, bf16_3x1, bf16_4x1}},
     .single = {f16_1x1, bf16_1x1},
     .widen = {widen_f16_all, widen_bf16_all},
     .unzip = unzip,

@@ -24,7 +24,7 @@ SIMD_INLINE void load_panel(const int type, const uint16_t *b, vf *columns) {
 
 #include "gemm_half_few.h"
 
-FEW_OF(1, bf16, 1, 4) FEW_OF(1, bf16, 1, 1) FEW_OF(1, bf16, 2, 2) FEW(3, 2) FEW(4, 2) FEW(5, 2) FEW(6, 2) FEW(7, 2) FEW(8, 1)
+FEW_OF(1, bf16, 1, 4) FEW_OF(1, bf16, 1, 1) FEW_OF(1, bf16, 2, 2) FEW(3, 2) FEW(4, 2)
 
 SIMD_TARGET static void widen_f16_all(const uint16_t *source, int64_t count, float *target) {
   for (; count >= VL; count -= VL, source += VL, target += VL) vstore(target, widen_f16(source));
@@ -50,10 +50,8 @@ SIMD_TARGET static void unzip(const uint16_t *panel, int64_t depth, float *targe
 }
 
 const apusk_half_isa apusk_half_avx512 = {
-    .rows = 8,
-    .panels = {4, 2, 2, 2, 2, 2, 2, 1},
-    .few = {{apusk_half_f16_1x4_avx512, apusk_half_f16_2x2_avx512, f16_3x2, f16_4x2, f16_5x2, f16_6x2, f16_7x2, f16_8x1},
-            {bf16_1x4, bf16_2x2, bf16_3x2, bf16_4x2, bf16_5x2, bf16_6x2, bf16_7x2, bf16_8x1}},
+    .panels = {4, 2, 2, 2},
+    .few = {{apusk_half_f16_1x4_avx512, apusk_half_f16_2x2_avx512, f16_3x2, f16_4x2}, {bf16_1x4, bf16_2x2, bf16_3x2, bf16_4x2}},
     .single = {apusk_half_f16_1x1_avx512, bf16_1x1},
     .widen = {widen_f16_all, widen_bf16_all},
     .unzip = unzip,

@@ -10,7 +10,7 @@ SIMD_INLINE void few_body(const apusk_half_few *f, const int type, const int row
   int64_t left = f->k;
   bool add = false;
   do {
-    vf sums[APUSK_HALF_MAX_ROWS][4 * WIDE_VECTORS];
+    vf sums[APUSK_HALF_PASS_ROWS][4 * WIDE_VECTORS];
     SIMD_UNROLL for (int i = 0; i < rows; i++) {
       SIMD_UNROLL for (int v = 0; v < panels * WIDE_VECTORS; v++) sums[i][v] = vzero();
     }
@@ -20,8 +20,6 @@ SIMD_INLINE void few_body(const apusk_half_few *f, const int type, const int row
       SIMD_UNROLL for (int q = 0; q < panels; q++) {
         vf columns[WIDE_VECTORS];
         load_panel(type, b + q * panel_stride, columns);
-        // So many multiplications hide the loads only if these begin early.
-        if (rows > 4) __builtin_prefetch(b + q * panel_stride + 1024, 0, 2);
         SIMD_UNROLL for (int i = 0; i < rows; i++) {
           const vf value = vset1(a[i * a_row]);
           SIMD_UNROLL for (int v = 0; v < WIDE_VECTORS; v++) {

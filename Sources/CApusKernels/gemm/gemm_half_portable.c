@@ -39,4 +39,4 @@ static void unzip(const uint16_t *panel, int64_t depth, float *target) {
   }
 }
 
-const apusk_half_isa apusk_half_portable = {.rows = 0, .widen = {widen_f16, widen_bf16}, .unzip = unzip};
+const apusk_half_isa apusk_half_portable = {.widen = {widen_f16, widen_bf16}, .unzip = unzip};
