@@ -101,6 +101,27 @@ final class TestProgram {
     }
   }
 
+  @Test func threadsHaveEqualShares() throws {
+    let pool = try TestPool(
+      host: apusp_parallel_for(
+        user: nil, threads: 2,
+        run: { _, count, body, context in
+          for i in 0..<count { body(context, i) }
+        }))
+    for units in [2, 3, 7, 8, 9, 11, 12, 15, 17, 23, 100, 1003] {
+      let program = TestProgram(units: [units], grain: 1)
+      program.steps[0].kernel = { args, begin, end, _ in
+        args!.assumingMemoryBound(to: MarkArguments.self).pointee.cells[Int(begin)] = Int32(end - begin)
+        return 0
+      }
+      #expect(program.run(pool: pool).status == 0)
+      let chunks = program.cells[0].filter { $0 > 0 }
+      #expect(chunks.count == min(units, 8) && chunks.reduce(0) { $0 + Int($1) } == units, "\(units): \(chunks)")
+      let shares = [chunks.prefix((chunks.count + 1) / 2), chunks.suffix(chunks.count / 2)].map { $0.reduce(0, +) }
+      #expect((shares[0] - shares[1]).magnitude <= 1, "\(units): \(chunks)")
+    }
+  }
+
   @Test func anEmptyProgramSucceeds() {
     let outcome = TestProgram(units: [], grain: 1).run()
     #expect(outcome.status == 0 && outcome.step == 0)

@@ -73,6 +73,9 @@ int32_t apusk_gemm_f32_plan(const apusk_gemm_kernels *kernels, apusk_gemm_f32_ar
     speed = speed / 8 * args->m;  // of up to 8 rows
   } else {
     apusk_gemm_cut(isa, args->m, panels, each, &args->rows_per_unit, &args->panels_per_unit);
+    // Units side by side are done as one: small ones cost nothing, and threads can have equal shares of them.
+    double most = 5.0 * (double)speed / ((each + 1.0) * (double)args->rows_per_unit);
+    if (most < (double)args->panels_per_unit) args->panels_per_unit = most < 1.0 ? 1 : (int64_t)most;
   }
   int64_t blocks = apusk_divide_up(args->m, args->rows_per_unit);
   int64_t parts = apusk_divide_up(panels, args->panels_per_unit);
