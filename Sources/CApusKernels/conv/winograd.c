@@ -156,10 +156,11 @@ static void ask(const coming *c, const layout *l, int32_t m, int64_t part, int64
   for (int64_t i = part * c->tiles / parts; i < end; i++) ask_for_tile(c, l, m, c->first + i);
 }
 
-// Products of all points, for one panel of `width` columns. `soon`: what else the time is used for.
+// Products of all points, for one panel of `width` columns. `next_b` (or NULL): the weights after these; `soon`: what else the
+// time is used for.
 static void multiply(const apusk_gemm_isa *isa, const apusk_conv2d_f32_args *args, const apusk_conv_shape *shape,
-                     const layout *l, int64_t tiles, const float *v, const float *b, int32_t width, float *sums,
-                     const coming *soon, int32_t soon_count) {
+                     const layout *l, int64_t tiles, const float *v, const float *b, const float *next_b,
+                     int32_t width, float *sums, const coming *soon, int32_t soon_count) {
   int64_t count = apusk_divide_up(tiles, isa->kernels.mr), points = apusk_conv_taps(args);
   apusk_tile tile = {
       .a_row = l->v_tile, .runs_x = 1, .run = shape->group_cin, .depth = shape->group_cin, .b = b, .c_row = width,
@@ -168,7 +169,7 @@ static void multiply(const apusk_gemm_isa *isa, const apusk_conv2d_f32_args *arg
   for (int64_t point = 0; point < points; point++) {
     tile.a = v + point * l->v_point;
     tile.c = sums + point * l->sums_point;
-    const float *next = point + 1 < points ? tile.b + shape->group_cin * width : NULL;
+    const float *next = point + 1 < points ? tile.b + shape->group_cin * width : next_b;
     for (int64_t index = 0; index < count; index++) {
       for (int32_t i = 0; i < soon_count; i++) ask(&soon[i], l, args->winograd, point * count + index, points * count);
       tile.rows = (int32_t)apusk_tile_rows(tiles, count, index);
@@ -297,8 +298,11 @@ void apusk_winograd_run(const apusk_conv_isa *isa, const apusk_conv2d_f32_args *
             .channels = shape->group_cin,
         };
       }
-      multiply(isa->gemm, args, shape, &l, tiles, v, args->w + group * shape->group_floats + column * shape->k, width, sums,
-               soon, soon_count);
+      const float *weights = args->w + group * shape->group_floats;
+      // After the last panel of the last part come those of another block, or nothing.
+      const float *next_weights = panel + 1 < shape->panels ? weights + (column + nr) * shape->k : NULL;
+      multiply(isa->gemm, args, shape, &l, tiles, v, weights + column * shape->k, next_weights, width, sums, soon,
+               soon_count);
       transform_output(isa, args, &l, first, tiles, channel, columns, width, sums);
     }
   }
