@@ -27,6 +27,7 @@ typedef struct split {
   const apusp_step *step;
   int64_t chunks;
   int64_t phase;
+  uint64_t turn;
   // Chunks that begin here or later are not done. Lowered to the chunk of a fault, not to 0: those before it are done, so that
   // the lowest fault is found whatever the timing.
   _Atomic(int64_t) stop_at;
@@ -60,6 +61,7 @@ static void run_chunk(void *context, int32_t chunk, int32_t index) {
   int64_t end = first_unit_of(split, chunk + 1);
   apusp_worker *worker = &split->execution->workers[index];
   worker->phase = split->phase;
+  worker->turn = split->turn;
   int32_t status = step->kernel(step->args, begin, end, worker);
   if (status != APUSP_OK) {
     worker->status = status;
@@ -74,9 +76,11 @@ static int64_t least_chunks_of(const apusp_step *step) {
   return chunks > 1 ? chunks : 1;
 }
 
-static int32_t run_split(const apusp_execution *execution, const apusp_step *step, int64_t phase, int64_t chunks,
-                         int32_t threads, const apusp_worker **failed) {
-  split split = {.execution = execution, .step = step, .chunks = chunks, .phase = phase, .stop_at = INT64_MAX};
+static int32_t run_split(const apusp_execution *execution, const apusp_step *step, int64_t phase, uint64_t turn,
+                         int64_t chunks, int32_t threads, const apusp_worker **failed) {
+  split split = {
+      .execution = execution, .step = step, .chunks = chunks, .phase = phase, .turn = turn, .stop_at = INT64_MAX,
+  };
   apusp_pool_fork(execution->pool, (int32_t)chunks, run_chunk, &split);
 
   for (int32_t i = 0; i < threads; i++) {
@@ -92,12 +96,13 @@ static int32_t run_alone(const apusp_execution *execution, const apusp_step *ste
                          const apusp_worker **failed) {
   apusp_worker *worker = &execution->workers[0];
   worker->phase = phase;
+  worker->turn = 0;
   int32_t status = step->kernel(step->args, 0, step->units, worker);
   if (status != APUSP_OK) *failed = worker;
   return status;
 }
 
-static int32_t run_step(const apusp_execution *execution, const apusp_step *step, int32_t threads,
+static int32_t run_step(const apusp_execution *execution, const apusp_step *step, uint64_t turn, int32_t threads,
                         const apusp_worker **failed) {
   if (step->units <= 0) return APUSP_OK;
   int64_t chunks = threads > 1 ? least_chunks_of(step) : 1;
@@ -106,12 +111,22 @@ static int32_t run_step(const apusp_execution *execution, const apusp_step *step
   for (int64_t phase = 0; phase == 0 || phase < step->phases; phase++) {
     if (phase > 0) status = interruption(execution);
     if (status != APUSP_OK) break;
-    status = chunks > 1 ? run_split(execution, step, phase, chunks, threads, failed)
+    status = chunks > 1 ? run_split(execution, step, phase, turn, chunks, threads, failed)
                         : run_alone(execution, step, phase, failed);
     if (status != APUSP_OK) break;
   }
   return status;
 }
+
+// The first turn of an execution on several threads; its steps number theirs on from it. Scratch that another session had before
+// may hold one of its turns, so none comes a second time in the process.
+static uint64_t first_turn(void) {
+  static _Atomic(uint64_t) executions;
+  return (atomic_fetch_add_explicit(&executions, 1, memory_order_relaxed) + 1) << 32;
+}
+
+// Looks like no other data that lies in scratch. One to one, 0 for 0 alone.
+static uint64_t scattered(uint64_t turn) { return turn * 0x9e3779b97f4a7c15u; }
 
 // How many grains there are to share out, counted as far as it takes to see that they are many.
 static int64_t grains_to_share(const apusp_execution *execution) {
@@ -139,7 +154,7 @@ int32_t apusp_execute(const apusp_execution *execution, apusp_outcome *outcome) 
     execution->workers[i].fault.code = 0;
   }
 
-  uint64_t mode = apusp_fp_enter();
+  uint64_t mode = apusp_fp_enter(), turn = threads > 1 ? first_turn() : 0;
   const apusp_worker *failed = NULL;
   int32_t status = APUSP_OK;
   int64_t i = 0;
@@ -147,7 +162,7 @@ int32_t apusp_execute(const apusp_execution *execution, apusp_outcome *outcome) 
     status = interruption(execution);
     if (status != APUSP_OK) break;
     uint64_t start = execution->profile ? apusp_clock_now() : 0;
-    status = run_step(execution, &execution->steps[i], threads, &failed);
+    status = run_step(execution, &execution->steps[i], scattered(turn + (uint64_t)i), threads, &failed);
     if (execution->profile) execution->profile[i] += apusp_clock_now() - start;
     if (status != APUSP_OK) break;
     if (execution->progress) execution->progress(execution->progress_user, i + 1, execution->count);

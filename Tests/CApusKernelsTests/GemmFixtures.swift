@@ -84,6 +84,7 @@ func runProduct<Arguments>(
   var worker = apusp_worker()
   worker.scratch = UnsafeMutableRawPointer(scratch.floats)
   worker.scratch_size = plan.scratch_bytes
+  worker.turn = whole ? 0 : 0x9e37_79b9_7f4a_7c15
   var ranges: [(Int64, Int64)] = []
   var begin: Int64 = 0
   while begin < plan.units {

@@ -98,6 +98,43 @@ extension ConvCase {
     }
   }
 
+  /// Calls of one turn find the transformed input of their block in scratch; those of another turn do not.
+  @Test func partsOfABlockShareItsTransformedInput() throws {
+    var random = ProductRandom(seed: 33)
+    var conv = ConvCase()
+    (conv.ih, conv.iw, conv.cin, conv.cout, conv.kh, conv.kw) = (16, 16, 48, 256, 3, 3)
+    conv.winograd = APUSK_WINOGRAD_4
+    for level in productLevels {
+      let kernels = try #require(apusk_conv_kernels_for(level))
+      conv.fill(&random)
+      var a = conv.arguments()
+      let packed = ProductBuffer(count: Int(apusk_conv2d_f32_packed_bytes(kernels, &a)) / 4)
+      let w = ProductBuffer(conv.w), x = ProductBuffer(conv.x), y = ProductBuffer(count: conv.oh * conv.ow * conv.yPixel)
+      apusk_conv2d_f32_pack(kernels, &a, w.floats, packed.floats)
+      (a.x, a.w, a.y) = (UnsafePointer(x.floats), UnsafePointer(packed.floats), y.floats)
+      var plan = apusk_plan()
+      try #require(apusk_conv2d_f32_plan(kernels, &a, &plan) == 0)
+      #expect(plan.units > 1, "level \(level)")
+      let scratch = ProductBuffer(count: Int(plan.scratch_bytes) / 4)
+      var worker = apusp_worker()
+      worker.scratch = UnsafeMutableRawPointer(scratch.floats)
+      for turn in [7, 7, 8, 0, 0] as [UInt64] {
+        // Turn 7 comes a second time with another input, which it must not see.
+        let sees = worker.turn != turn || turn == 0
+        if sees { worker.turn = turn }
+        let before = y.values
+        conv.x = random.floats(conv.x.count)
+        for (i, value) in conv.x.enumerated() { x.floats[i] = value }
+        withUnsafePointer(to: a) { for unit in 0..<plan.units { #expect(plan.kernel($0, unit, unit + 1, &worker) == 0) } }
+        if sees {
+          conv.expectClose(y.values, "level \(level), turn \(turn)")
+        } else {
+          #expect(productBits(y.values) == productBits(before), "level \(level): the input was transformed again")
+        }
+      }
+    }
+  }
+
   @Test func otherConvolutionsAreStatuses() throws {
     for level in productLevels {
       let kernels = try #require(apusk_conv_kernels_for(level))

@@ -190,6 +190,43 @@ final class TestProgram {
     }
   }
 
+  /// The turns that the calls of each step saw, one row of cells a step and run.
+  private struct TurnArguments {
+    var turns: UnsafeMutablePointer<UInt64>
+  }
+
+  @Test(arguments: [nil, 2, 3])
+  func callsOfAStepHaveATurnOfTheirOwn(threads: Int?) throws {
+    let pool = try threads.map { try TestPool(threads: $0) }
+    let units = 64, steps = 5, runs = 4
+    var turns = [UInt64](repeating: 1, count: runs * steps * units)
+    try turns.withUnsafeMutableBufferPointer { turns in
+      let arguments = UnsafeMutablePointer<TurnArguments>.allocate(capacity: steps)
+      defer { arguments.deallocate() }
+      for run in 0..<runs {
+        let program = TestProgram(units: [Int](repeating: units, count: steps), grain: 1)
+        for step in 0..<steps {
+          let row = try #require(turns.baseAddress) + (run * steps + step) * units
+          (arguments + step).initialize(to: TurnArguments(turns: row))
+          program.steps[step].args = UnsafeRawPointer(arguments + step)
+          program.steps[step].kernel = { args, begin, end, worker in
+            let arguments = args!.assumingMemoryBound(to: TurnArguments.self).pointee
+            for unit in Int(begin)..<Int(end) { arguments.turns[unit] = worker!.pointee.turn }
+            return 0
+          }
+        }
+        #expect(program.run(pool: pool).status == 0)
+      }
+    }
+    let rows = (0..<runs * steps).map { Set(turns[$0 * units..<($0 + 1) * units]) }
+    #expect(rows.allSatisfy { $0.count == 1 })
+    if threads == nil {
+      #expect(rows.allSatisfy { $0 == [0] }, "each step in one call")
+    } else {
+      #expect(Set(rows).count == rows.count && !rows.contains([0]))
+    }
+  }
+
   @Test(arguments: [nil, 2])
   func aFaultEndsTheStepAtItsPhase(threads: Int?) throws {
     let pool = try threads.map { try TestPool(threads: $0) }

@@ -77,7 +77,15 @@ void apusk_winograd_pack_panel(int32_t m, const float *weights, int64_t group_ci
 
 // --- Blocks of tiles ---
 
-// What lies in scratch: a pixel of zeros, the transformed input [points, tiles, cin], the products [points, tiles, nr].
+// Which block's transformed input lies in scratch: on several threads its parts come in calls of their own.
+typedef struct kept {
+  uint64_t turn;  // of the worker
+  int64_t block;  // of all groups
+} kept;
+#define KEPT_FLOATS 16
+
+// What lies in scratch: a `kept`, a pixel of zeros, the transformed input [points, tiles, cin], the products [points, tiles,
+// nr].
 // Between neighbours an odd number of cache lines, so that they fall into different sets.
 typedef struct layout {
   int64_t tiles_y, tiles_x, tiles;  // of an image; of all
@@ -95,7 +103,8 @@ static layout layout_of(const apusk_conv2d_f32_args *args, const apusk_conv_shap
   l.tiles = args->batch * l.tiles_y * l.tiles_x;
   l.v_tile = l.zeros | 16;
   l.v_point = (tiles * l.v_tile) | 16;
-  l.floats = l.zeros + apusk_conv_taps(args) * (l.v_point + l.sums_point) + 16;  // the last load is a whole vector
+  // The last load is a whole vector.
+  l.floats = KEPT_FLOATS + l.zeros + apusk_conv_taps(args) * (l.v_point + l.sums_point) + 16;
   return l;
 }
 
@@ -270,7 +279,8 @@ void apusk_winograd_run(const apusk_conv_isa *isa, const apusk_conv2d_f32_args *
                         int64_t begin, int64_t end, apusp_worker *worker) {
   int32_t nr = isa->gemm->kernels.nr;
   const layout l = layout_of(args, shape, nr, args->rows_per_unit);
-  float *zeros = worker->scratch, *v = zeros + l.zeros, *sums = v + apusk_conv_taps(args) * l.v_point;
+  kept *kept = worker->scratch;
+  float *zeros = (float *)worker->scratch + KEPT_FLOATS, *v = zeros + l.zeros, *sums = v + apusk_conv_taps(args) * l.v_point;
   memset(zeros, 0, sizeof(float) * (size_t)l.zeros);
   int64_t blocks = apusk_divide_up(l.tiles, args->rows_per_unit);
   int64_t parts = apusk_divide_up(shape->panels, args->panels_per_unit);
@@ -280,7 +290,11 @@ void apusk_winograd_run(const apusk_conv_isa *isa, const apusk_conv2d_f32_args *
     int64_t end_part = parts - part < end - unit ? parts : part + (end - unit);
     int64_t end_panel = end_part * args->panels_per_unit;
     if (end_panel > shape->panels) end_panel = shape->panels;
-    transform_input(&isa->winograd[args->winograd == 4], args, shape, &l, first, tiles, group * shape->group_cin, zeros, v);
+    if (worker->turn == 0 || kept->turn != worker->turn || kept->block != unit / parts) {
+      transform_input(&isa->winograd[args->winograd == 4], args, shape, &l, first, tiles, group * shape->group_cin, zeros, v);
+      kept->turn = worker->turn;
+      kept->block = unit / parts;
+    }
     unit += end_part - part;
     for (int64_t panel = part * args->panels_per_unit; panel < end_panel; panel++) {
       int64_t column = panel * nr;

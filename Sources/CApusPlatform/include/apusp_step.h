@@ -25,6 +25,9 @@ typedef struct apusp_worker {
   int64_t scratch_size;
   int32_t index;         // 0 is the calling thread
   int64_t phase;         // which of the step's phases the kernel is called for
+  // Not 0 where a step is cut into several calls; then the same in all calls of this step in this run and in no others: what a
+  // kernel left in this worker's scratch in a call of the same turn is still there.
+  uint64_t turn;
   apusp_fault fault;     // written by a kernel that returns a status other than 0
   int32_t status;        // the executor's own: what the failed kernel returned
   int64_t failed_at;     // the executor's own: the first unit of the chunk that failed
