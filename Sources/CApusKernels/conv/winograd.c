@@ -2,6 +2,7 @@
 // channels: the products of all points, the transform of the output, the tail. So what lies between stays in the caches.
 #include "winograd.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "conv_isa.h"
@@ -115,10 +116,18 @@ static void find_pixels(const apusk_conv2d_f32_args *args, const float *image, i
   int64_t height = args->oh + 2 - args->pad_top, width = args->ow + 2 - args->pad_left;
   if (height > args->ih) height = args->ih;
   if (width > args->iw) width = args->iw;
-  for (int64_t y = oy - args->pad_top, i = 0; i < n; y++, i++) {
-    for (int64_t x = ox - args->pad_left, j = 0; j < n; x++, j++) {
+  int64_t pixel = args->x_pixel_stride, top = oy - args->pad_top, left = ox - args->pad_left;
+  if (top >= 0 && left >= 0 && top + n <= height && left + n <= width) {
+    for (int64_t i = 0; i < n; i++) {
+      const float *row = image + ((top + i) * args->iw + left) * pixel;
+      for (int64_t j = 0; j < n; j++) *pixels++ = row + j * pixel;
+    }
+    return;
+  }
+  for (int64_t y = top, i = 0; i < n; y++, i++) {
+    for (int64_t x = left, j = 0; j < n; x++, j++) {
       bool inside = y >= 0 && y < height && x >= 0 && x < width;
-      *pixels++ = inside ? image + (y * args->iw + x) * args->x_pixel_stride : zeros;
+      *pixels++ = inside ? image + (y * args->iw + x) * pixel : zeros;
     }
   }
 }
@@ -203,6 +212,15 @@ static void transform_output(const apusk_conv_isa *isa, const apusk_conv2d_f32_a
       .tail = tail, .bias = tail->bias ? tail->bias + channel : NULL, .source_row = args->y_pixel_stride,
       .output_row = args->y_pixel_stride, .columns = columns,
   };
+  apusk_tile_end end;
+  finish.residual = tail->residual;
+  const bool fused = apusk_activation_is_bound(tail->activation) && apusk_tile_end_of(&finish, &end);
+  if (!fused) end = (apusk_tile_end){.low = -INFINITY, .high = INFINITY};
+  output.bias = end.bias;
+  output.residual_row = args->ow * end.residual_row;
+  output.residual_pixel = end.residual_row;
+  output.low = end.low;
+  output.high = end.high;
   for (int64_t t = first; t < first + tiles;) {
     // Tiles side by side: their rows of pixels are finished together.
     int64_t tile_x = t % l->tiles_x, tile_y = t / l->tiles_x % l->tiles_y, image = t / l->tiles_x / l->tiles_y;
@@ -211,12 +229,13 @@ static void transform_output(const apusk_conv_isa *isa, const apusk_conv2d_f32_a
     output.rows = args->oh - tile_y * m < m ? args->oh - tile_y * m : m;
     for (int64_t i = 0; i < count; i++) {
       output.y = args->y + (pixel + i * m) * args->y_pixel_stride + channel;
+      if (end.residual) output.residual = end.residual + (pixel + i * m) * end.residual_row + channel;
       output.columns = args->ow - (tile_x + i) * m < m ? args->ow - (tile_x + i) * m : m;
       isa->winograd[m == 4].output(&output);
       output.sums += width;
     }
     finish.rows = (count - 1) * m + output.columns;
-    for (int64_t row = 0; row < output.rows; row++) {
+    for (int64_t row = 0; row < output.rows && !fused; row++) {
       finish.source = finish.output = args->y + pixel * args->y_pixel_stride + channel;
       if (tail->residual) {
         finish.residual = tail->residual + pixel * tail->residual_row_stride + channel * tail->residual_column_stride;

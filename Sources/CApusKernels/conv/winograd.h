@@ -33,8 +33,8 @@ typedef struct apusk_winograd_input {
   int64_t channels;
 } apusk_winograd_input;
 
-// A^T M A of one tile: the first `rows` x `columns` of its outputs, `channels` channels. Point (i, j) is at
-// sums[(i * (m + 2) + j) * sums_point], readable to a whole vector.
+// A^T M A of one tile, plus bias and residual, in bounds: the first `rows` x `columns` of its outputs, `channels` channels.
+// Point (i, j) is at sums[(i * (m + 2) + j) * sums_point], readable to a whole vector.
 typedef struct apusk_winograd_output {
   const float *sums;
   int64_t sums_point;
@@ -42,6 +42,10 @@ typedef struct apusk_winograd_output {
   int64_t y_row, y_pixel;
   int64_t rows, columns;
   int64_t channels;
+  const float *bias;      // NULL: none
+  const float *residual;  // as y; NULL: none
+  int64_t residual_row, residual_pixel;
+  float low, high;  // infinite where there is no bound
 } apusk_winograd_output;
 
 typedef struct apusk_winograd_transforms {

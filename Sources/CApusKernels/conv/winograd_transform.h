@@ -1,4 +1,6 @@
 // Template over a simd_*.h: Winograd's transforms of the input and the output, as apusk_winograd_transforms.
+#include <stddef.h>
+
 #include "winograd.h"
 
 // --- One dimension ---
@@ -70,25 +72,37 @@ SIMD_INLINE void input_tile(const int m, const apusk_winograd_input *tile) {
 
 SIMD_INLINE void output_tile(const int m, const apusk_winograd_output *tile) {
   const int n = m + 2;
-  for (int64_t c = 0; c < tile->channels; c += VL) {
-    const int64_t left = tile->channels - c;
+  const int64_t channels = tile->channels, rows = tile->rows, columns = tile->columns;
+  const int64_t y_pixel = tile->y_pixel, residual_pixel = tile->residual_pixel;
+  const vf low = vset1(tile->low), high = vset1(tile->high);
+  for (int64_t c = 0; c < channels; c += VL) {
+    const int64_t left = channels - c;
     vf lines[6][4], line[6], values[4];  // lines[j]: column j of the points, transformed
     for (int j = 0; j < n; j++) {
       const float *sums = tile->sums + j * tile->sums_point + c;
       SIMD_UNROLL for (int i = 0; i < n; i++) line[i] = vload(sums + i * n * tile->sums_point);
       output_line(m, line, lines[j]);
     }
-    for (int i = 0; i < tile->rows; i++) {
+    vf bias = vset1(-0.0f);  // v + -0 is v, whatever v is
+    if (tile->bias) bias = left >= VL ? vload(tile->bias + c) : vload_n(tile->bias + c, left);
+    for (int i = 0; i < rows; i++) {
       SIMD_UNROLL for (int j = 0; j < n; j++) line[j] = lines[j][i];
       output_line(m, line, values);
       float *y = tile->y + i * tile->y_row + c;
-      for (int j = 0; j < tile->columns; j++) {
-        if (left >= VL) {
-          vstore(y, values[j]);
-        } else {
-          vstore_n(y, values[j], left);
+      const float *residual = tile->residual ? tile->residual + i * tile->residual_row + c : NULL;
+      for (int j = 0; j < columns; j++) {
+        vf v = vadd(values[j], bias);
+        if (residual) {
+          v = vadd(v, left >= VL ? vload(residual) : vload_n(residual, left));
+          residual += residual_pixel;
         }
-        y += tile->y_pixel;
+        v = vlower(vraise(v, low), high);
+        if (left >= VL) {
+          vstore(y, v);
+        } else {
+          vstore_n(y, v, left);
+        }
+        y += y_pixel;
       }
     }
   }
