@@ -165,7 +165,10 @@ int32_t apusp_execute(const apusp_execution *execution, apusp_outcome *outcome) 
     status = run_step(execution, &execution->steps[i], scattered(turn + (uint64_t)i), threads, &failed);
     if (execution->profile) execution->profile[i] += apusp_clock_now() - start;
     if (status != APUSP_OK) break;
-    if (execution->progress) execution->progress(execution->progress_user, i + 1, execution->count);
+    if (execution->progress) {
+      execution->progress(execution->progress_user, execution->steps_before + i + 1,
+                          execution->steps_of_run > 0 ? execution->steps_of_run : execution->count);
+    }
   }
   apusp_fp_leave(mode);
   if (entered > 0) apusp_pool_leave(execution->pool);

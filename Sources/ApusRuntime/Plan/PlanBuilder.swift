@@ -36,6 +36,9 @@ final class PlanBuilder {
   /// Types and known integer contents by value id, for the shapes that are being prepared.
   private(set) var inference: TypeInference
 
+  /// How often a run repeats the plan, for one image of its inputs and outputs after the other.
+  var images = 1
+
   private(set) var buffers: [PlannedBuffer] = []
   private(set) var steps: [PlannedStep] = []
   private(set) var scratchBytes = 0

@@ -29,7 +29,8 @@ struct PlanSizes {
     for buffer in placed {
       switch buffer.kind {
       case .arena, .part: break
-      case .input, .output: ports = try ports.checkedAdding(try PlanSizes.aligned(buffer.byteCount))
+      case .input, .output:
+        ports = try ports.checkedAdding(try PlanSizes.aligned(try buffer.byteCount.checkedMultiplied(by: builder.images)))
       case .packed: packed = try packed.checkedAdding(try PlanSizes.aligned(buffer.byteCount))
       case .table: tables = try tables.checkedAdding(try PlanSizes.aligned(buffer.byteCount))
       case .constant(let id):
@@ -99,6 +100,11 @@ final class PreparedPlan {
   /// By buffer: the steps whose arguments hold its address; for buffers of ports only.
   private var stepsOfPorts: [[Int]]
   let arenaBytes: Int
+  /// How often a run repeats the steps: for each image of the inputs and outputs.
+  let images: Int
+  /// By port: where its first image is.
+  private var inputBases: [UnsafeMutableRawPointer?]
+  private var outputBases: [UnsafeMutableRawPointer?]
   /// What the steps' nodes are positions in.
   let program: Program
   let workers: UnsafeMutablePointer<apusp_worker>
@@ -132,12 +138,16 @@ final class PreparedPlan {
     let byteCount: Int
 
     init(_ builder: PlanBuilder) throws(ApusError) {
-      inputBytes = try builder.program.graph.inputs.map { id throws(ApusError) in try builder.byteCount(id) }
+      let images = builder.images
+      inputBytes = try builder.program.graph.inputs.map { id throws(ApusError) in
+        try builder.byteCount(id).checkedMultiplied(by: images)
+      }
       outputBytes = try builder.program.graph.outputs.map { id throws(ApusError) in
-        try builder.byteCount(builder.program.resolved(id))
+        try builder.byteCount(builder.program.resolved(id)).checkedMultiplied(by: images)
       }
       outputShapes = try builder.program.graph.outputs.map { id throws(ApusError) in
-        try builder.extents(builder.program.resolved(id))
+        let extents = try builder.extents(builder.program.resolved(id))
+        return images == 1 ? extents : [images] + extents.dropFirst()
       }
       var end = 0
       func place(_ byteCount: Int) throws(ApusError) -> Int {
@@ -178,6 +188,9 @@ final class PreparedPlan {
     steps = builder.steps
     program = builder.program
     arenaBytes = sizes.arena
+    images = builder.images
+    inputBases = Array(repeating: nil, count: ports.inputBytes.count)
+    outputBases = Array(repeating: nil, count: ports.outputBytes.count)
     scratchOffset = sizes.scratchOffset
     scratchBytes = sizes.scratch
     let whole = sizes.buffers.indices.map { index -> (index: Int, offset: Int) in
@@ -269,11 +282,31 @@ final class PreparedPlan {
   }
 
   func bindInput(_ port: Int, _ pointer: UnsafeRawPointer?) {
-    bind(inputBuffers[port], UnsafeMutableRawPointer(mutating: pointer))
+    inputBases[port] = UnsafeMutableRawPointer(mutating: pointer)
+    bind(inputBuffers[port], inputBases[port])
   }
 
   func bindOutput(_ port: Int, _ pointer: UnsafeMutableRawPointer?) {
+    outputBases[port] = pointer
     bind(outputBuffers[port], pointer)
+  }
+
+  /// Runs the steps, once for each image. `execution` holds them; its progress is that of all images.
+  func execute(_ execution: inout apusp_execution, _ outcome: inout apusp_outcome) -> Int32 {
+    guard images > 1 else { return apusp_execute(&execution, &outcome) }
+    execution.steps_of_run = execution.count * Int64(images)
+    for image in 0..<images {
+      for port in inputBases.indices {
+        bind(inputBuffers[port], inputBases[port].map { $0 + image * (inputBytes[port] / images) })
+      }
+      for port in outputBases.indices {
+        bind(outputBuffers[port], outputBases[port].map { $0 + image * (outputBytes[port] / images) })
+      }
+      execution.steps_before = execution.count * Int64(image)
+      let status = apusp_execute(&execution, &outcome)
+      if status != 0 { return status }
+    }
+    return 0
   }
 
   /// Sets the address of a port's buffers and writes the arguments of all steps that touch one of them anew.

@@ -64,15 +64,34 @@ extension Model {
 
   /// The plan of the program for given input shapes; nil where shapes depend on data, or operators run on the host.
   func plan(_ shapes: [[Int]], _ constants: ConstantStore, threads: Int) throws(ApusError) -> PlanBuilder? {
+    guard let whole = try types(shapes, constants) else { return nil }
+    let choice = ImageByImage(program: program, symbols: definition.symbols, tensors: constants.tensors)
+    if let images = choice.batch(shapes), let one = try? types(shapes.map { [1] + $0.dropFirst() }, constants),
+      choice.pays(images, whole: whole, one: one)
+    {
+      let builder = try planBuilder(one, constants, threads: threads)
+      builder.images = images
+      return builder
+    }
+    return try planBuilder(whole, constants, threads: threads)
+  }
+
+  /// The types of all values for given input shapes; nil where shapes depend on data, or operators run on the host.
+  private func types(_ shapes: [[Int]], _ constants: ConstantStore) throws(ApusError) -> TypeInference? {
     let inference = try TypeInference(
       of: program.graph, tensors: constants.tensors, inputShapes: shapes.map { Shape($0) }
     ) { id throws(ApusError) in try constants.contents(id) }
     let planner = StagePlanner(program: program, evaluator: evaluator(constants))
     let found = try planner.plan(from: 0, inference) { _ in nil }
-    guard found.range.count == program.nodes.count else { return nil }
-    let (special, types) = try Compiler.specialized(program, found.inference, evaluator: evaluator(constants))
+    return found.range.count == program.nodes.count ? found.inference : nil
+  }
+
+  private func planBuilder(
+    _ types: TypeInference, _ constants: ConstantStore, threads: Int
+  ) throws(ApusError) -> PlanBuilder {
+    let (special, inference) = try Compiler.specialized(program, types, evaluator: evaluator(constants))
     return try PlanBuilder(
-      program: special, constants: constants, registry: registry, bindings: bindings, inference: types, level: level,
+      program: special, constants: constants, registry: registry, bindings: bindings, inference: inference, level: level,
       threads: threads, convolution: convolution)
   }
 

@@ -242,7 +242,7 @@ public final class Session {
   public var isPlanned: Bool { isReady && plan != nil }
 
   /// Steps of a run; 0 before `prepare`, and where shapes depend on data.
-  public var stepCount: Int { plan?.stepCount ?? 0 }
+  public var stepCount: Int { plan.map { $0.stepCount * $0.images } ?? 0 }
 
   /// Bytes of the arena: activations and scratch.
   public var arenaBytes: UInt64 { UInt64(plan?.arenaBytes ?? resources?.workspace.buffer.byteCount ?? 0) }
@@ -438,7 +438,7 @@ public final class Session {
     guard let plan else { return try runStaged() }
     if options.profiles { plan.profile.update(repeating: 0, count: plan.stepCount) }
     var outcome = apusp_outcome()
-    guard apusp_execute(&execution, &outcome) == 0 else { throw plan.program.error(outcome, plan) }
+    guard plan.execute(&execution, &outcome) == 0 else { throw plan.program.error(outcome, plan) }
   }
 
   private static func deadline(_ timeout: UInt64?) -> UInt64 {

@@ -27,9 +27,11 @@ typedef struct apusp_execution {
   // count entries: the nanoseconds that each step took are added to its entry.
   uint64_t *APUSP_NULLABLE profile;
 
-  // Called on the calling thread after each step, in the kernels' floating-point mode.
+  // Called on the calling thread after each step, in the kernels' floating-point mode. Of a run of several executions all steps
+  // count: `steps_before` are done already, and there are `steps_of_run`, or where that is 0 `count`.
   void (*APUSP_NULLABLE progress)(void *APUSP_NULLABLE user, int64_t steps_done, int64_t steps);
   void *APUSP_NULLABLE progress_user;
+  int64_t steps_before, steps_of_run;
 } apusp_execution;
 
 // How an execution ended.
