@@ -5,6 +5,8 @@
 
 // Most floats of k in one pass over a band, whole chains: so much of a panel of weights stays in the L1 and L2 caches.
 #define PASS_DEPTH 768
+// Floats of an image of outputs that leave the L2 cache before they are written again: stores to them wait for memory.
+#define FAR_OUTPUT (1 << 19)
 
 typedef struct window_source {
   const apusk_conv2d_f32_args *args;
@@ -93,6 +95,14 @@ static void run_lone_row(const apusk_conv_isa *isa, const apusk_conv2d_f32_args 
   isa->gemm->finish(finish);
 }
 
+// Asks for the output pixels two micro-kernels on from `tile`, `channels` of each.
+static void ask_for_output(const apusk_tile *tile, int64_t channels) {
+  const float *y = tile->c + 2 * tile->rows * tile->c_row;
+  for (int64_t i = 0; i < tile->rows; i++, y += tile->c_row) {
+    for (int64_t c = 0; c < channels; c += 16) __builtin_prefetch(y + c, 0, 2);
+  }
+}
+
 // One band of rows of one image and group, panels first ..< end: passes over k, whole chains each, then panels, then the
 // micro-kernels across the band.
 static void run_band(const apusk_conv_isa *isa, const apusk_conv2d_f32_args *args, const apusk_conv_shape *shape,
@@ -110,6 +120,8 @@ static void run_band(const apusk_conv_isa *isa, const apusk_conv2d_f32_args *arg
       .a_x = args->dilation_w * shape->pixel, .runs_x = kernel_row / run, .run = run,
       .c_row = args->y_pixel_stride,
   };
+  const bool far = args->oh * args->ow * args->y_pixel_stride > FAR_OUTPUT;
+  const int64_t channels = (end * nr < shape->group_cout ? end * nr : shape->group_cout) - first * nr;
   for (int64_t k0 = 0; k0 < shape->k; k0 += step) {
     int64_t ky = k0 / kernel_row;
     tile.first_x = k0 % kernel_row / run;
@@ -147,6 +159,7 @@ static void run_band(const apusk_conv_isa *isa, const apusk_conv2d_f32_args *arg
             finish.residual =
                 tail->residual + pixel * tail->residual_row_stride + channel * tail->residual_column_stride;
           }
+          if (far && k0 == 0 && panel == first) ask_for_output(&tile, channels);
           apusk_tile_emit(isa->gemm, &tile, columns, last, &finish);
           a += tile.rows * tile.a_row;
           pixel += tile.rows;
