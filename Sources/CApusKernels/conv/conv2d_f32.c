@@ -152,7 +152,7 @@ static void run_band(const apusk_conv_isa *isa, const apusk_conv2d_f32_args *arg
         }
         for (int64_t index = 0; index < tiles; index++) {
           tile.rows = (int32_t)apusk_tile_rows(args->ow, tiles, index);
-          apusk_tile_look_ahead(&tile, next, r * tiles + index);
+          apusk_tile_look_ahead(&tile, next, r * tiles + index, rows * tiles);
           tile.a = a;
           tile.c = args->y + pixel * args->y_pixel_stride + channel;
           if (tail->residual) {

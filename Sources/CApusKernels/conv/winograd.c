@@ -191,7 +191,7 @@ static void multiply(const apusk_gemm_isa *isa, const apusk_conv2d_f32_args *arg
     for (int64_t index = 0; index < count; index++) {
       for (int32_t i = 0; i < soon_count; i++) ask(&soon[i], l, args->winograd, point * count + index, points * count);
       tile.rows = (int32_t)apusk_tile_rows(tiles, count, index);
-      apusk_tile_look_ahead(&tile, next, index);
+      apusk_tile_look_ahead(&tile, next, index, count);
       isa->tile(&tile);
       tile.a += tile.rows * tile.a_row;
       tile.c += tile.rows * width;

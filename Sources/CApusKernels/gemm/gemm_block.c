@@ -149,7 +149,7 @@ static void run_tiles(const apusk_gemm_isa *isa, const apusk_gemm_block *block, 
     int64_t row = 0;
     for (int64_t index = 0; index < tiles; index++) {
       tile.rows = (int32_t)apusk_tile_rows(block->rows, tiles, index);
-      apusk_tile_look_ahead(&tile, next, index);
+      apusk_tile_look_ahead(&tile, next, index, tiles);
       tile.a = a + row * a_row;
       tile.c = block->c + row * block->c_row + column;
       if (block->residual) {
@@ -173,8 +173,9 @@ void apusk_gemm_block_run(const apusk_gemm_isa *isa, const apusk_gemm_block *blo
     if (rest.first_panel == rest.end_panel) return;
   }
   bool wide = block->rows <= 2 && !block->half;
-  // A is read where it lies, unless it does not lie along k or its rows are 4 KiB apart, in one set of the L1 cache.
-  bool aliased = block->a_row % 1024 == 0 && block->rows > 4;
+  // A is read where it lies, unless it does not lie along k or its rows are 4 KiB apart, in one set of the L1 cache, and more
+  // than the 8 that a set holds.
+  bool aliased = block->a_row % 1024 == 0 && block->rows > 8;
   bool direct = !block->fill && (wide || (block->a_k == 1 && !aliased));
   if (direct && wide) {
     run_wide(isa, block, block->a, block->a_row, block->a_k, 0, block->k, true);

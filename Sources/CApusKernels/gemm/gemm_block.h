@@ -42,11 +42,11 @@ bool apusk_tile_end_of(const apusk_finish *finish, apusk_tile_end *end);
 // (whose bias and residual the caller has set for this tile, whose other fields are filled here, as is the tile's `end`).
 void apusk_tile_emit(const apusk_gemm_isa *isa, apusk_tile *tile, int64_t columns, bool last, apusk_finish *finish);
 
-// Lets tile number `index` of those that share a strip of B fetch its part of the next strip, which begins at `next`.
-static inline void apusk_tile_look_ahead(apusk_tile *tile, const float *next, int64_t index) {
+// Lets tile number `index` of the `tiles` that share a strip of B fetch its part of the next strip, which begins at `next`.
+static inline void apusk_tile_look_ahead(apusk_tile *tile, const float *next, int64_t index, int64_t tiles) {
   const int64_t line = 64;
-  // A few rows take as long to read their own strip.
-  const bool wanted = next && tile->rows > 4 && index * line < tile->width * (int64_t)sizeof(float);
+  // A few rows alone take as long to read their own strip.
+  const bool wanted = next && (tile->rows > 4 || tiles > 1) && index * line < tile->width * (int64_t)sizeof(float);
   tile->ahead = wanted ? (const char *)next + index * tile->depth * line : NULL;
   tile->ahead_step = wanted ? line : 0;
 }
