@@ -43,9 +43,12 @@ class Apus:
         self.build = build
         self.modelconv = Path(os.environ.get("MODELCONV", ROOT / ".build/release/modelconv"))
 
+    weights = "fp32"
+
     def file(self, case):
-        target = self.build / "models" / f"{case.path.stem}.apus"
-        convert(target, case.path, self.modelconv, "convert", case.path, "-o", target, "--codec", "raw")
+        target = self.build / "models" / f"{case.path.stem}{'' if self.weights == 'fp32' else '-' + self.weights}.apus"
+        convert(target, case.path, self.modelconv, "convert", case.path, "-o", target, "--codec", "raw",
+                "--weights", self.weights)
         return target
 
     def start(self, case, cpus):
@@ -58,6 +61,11 @@ class Apus:
 
     def library_bytes(self):
         return (ROOT / "build/libapus.so").stat().st_size
+
+
+class ApusHalf(Apus):
+    """The same with weights of 16 bits."""
+    title, weights = "Apus, 16-bit weights", "fp16"
 
 
 class OnnxRuntime:
@@ -163,4 +171,4 @@ class LiteRt(Python):
 
 
 PEERS = {"apus": Apus, "ort": OnnxRuntime, "openvino": OpenVino, "ncnn": Ncnn, "litert": LiteRt, "tract": Tract,
-         "ncnn16": NcnnHalf}
+         "apus16": ApusHalf, "ncnn16": NcnnHalf}

@@ -4,7 +4,7 @@ import math
 import platform
 from pathlib import Path
 
-OTHER_PRECISION = {"ncnn16"}  # weights of 16 bits: shown, and not compared with float32
+OTHER_PRECISION = {"apus16", "ncnn16"}  # weights of 16 bits: shown, and not compared with float32
 
 
 def machine():
@@ -74,13 +74,18 @@ def times(rows, titles):
 
 def half(rows, titles):
     """Lines of their own for runtimes with other weights."""
-    lines = ["| model | threads | runtime | median | least |", "|---|---|---|---|---|"]
+    keys = [key for key in sorted(OTHER_PRECISION) if key in titles]
+    head = ["model", "threads", *(titles[key] for key in keys), "Apus / peer", "Apus / its float32"]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for row in rows:
-        for key in sorted(OTHER_PRECISION & row["runtimes"].keys()):
-            found = row["runtimes"][key]
-            if "median" in found:
-                lines.append(f"| {row['title']} | {row['threads']} | {titles[key]} | {microseconds(found['median'])} "
-                             f"| {microseconds(found['minimum'])} |")
+        found = [row["runtimes"].get(key, {}) for key in keys]
+        if not any("median" in f for f in found):
+            continue
+        own, wide = row["runtimes"].get("apus16", {}).get("median"), row["runtimes"]["apus"].get("median")
+        peer = row["runtimes"].get("ncnn16", {}).get("median")
+        cells = [f"{microseconds(f['median'])}, {microseconds(f['minimum'])}" if "median" in f else "-" for f in found]
+        ratios = [number(own / other if own and other else None) for other in (peer, wide)]
+        lines.append("| " + " | ".join([row["title"], str(row["threads"]), *cells, *ratios]) + " |")
     return "\n".join(lines) if len(lines) > 2 else None
 
 

@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "apusk_conv.h"
-#include "apusk_gemm.h"
+#include "apusk_gemm_half.h"
 #include "machine.h"
 
 enum { LEAST_RUNS = 5, CACHES = 4, NAME_BYTES = 80 };
@@ -81,18 +81,25 @@ static void print_time(const measurement *m, const char *name, double operations
   fflush(stdout);
 }
 
-// `cold`: with weights that have left the caches, as those of a large model have.
-static void measure_product(const measurement *measurement, int64_t m, int64_t n, int64_t k, bool cold) {
+// `cold`: with weights that have left the caches, as those of a large model have. `type`: of the weights.
+static void measure_product(const measurement *measurement, int64_t m, int64_t n, int64_t k, bool cold, int32_t type) {
+  const char *types[] = {[APUSK_FLOAT32] = "", [APUSK_FLOAT16] = ", fp16", [APUSK_BFLOAT16] = ", bf16"};
   char name[NAME_BYTES];
-  snprintf(name, sizeof name, "product %lld x %lld x %lld%s", (long long)m, (long long)n, (long long)k, cold ? ", cold" : "");
+  snprintf(name, sizeof name, "product %lld x %lld x %lld%s%s", (long long)m, (long long)n, (long long)k, types[type],
+           cold ? ", cold" : "");
   if (strstr(name, measurement->wanted) == NULL) {
     return;
   }
   const apusk_gemm_kernels *kernels = apusk_gemm_kernels_for(measurement->level);
-  const size_t packed = (size_t)apusk_gemm_packed_bytes(kernels, k, n);
+  const bool half = type != APUSK_FLOAT32;
+  const size_t packed = (size_t)(half ? apusk_gemm_half_packed_bytes : apusk_gemm_packed_bytes)(kernels, k, n);
   const size_t copies = cold ? COLD_BYTES / packed + 1 : 1;
   float *a = floats((size_t)(m * k)), *c = floats((size_t)(m * n));
   float *b = floats(copies * packed / sizeof(float));  // packed or not, they are random
+  uint16_t *elements = (uint16_t *)b;
+  for (size_t i = 0; half && i < copies * packed / sizeof *elements; i++) {
+    elements[i] = 0x3000 | (elements[i] & 0x83ff);  // small, of both signs
+  }
   apusk_gemm_f32_args *args = calloc(copies, sizeof *args);
   if (args == NULL) {
     fail("out of memory");
@@ -101,13 +108,14 @@ static void measure_product(const measurement *measurement, int64_t m, int64_t n
   for (size_t i = 0; i < copies; i++) {
     args[i] = (apusk_gemm_f32_args){
         .a = a, .b = b + i * packed / sizeof(float), .c = c, .m = m, .n = n, .k = k, .a_row_stride = k, .a_k_stride = 1,
-        .c_row_stride = n, .tail = apusk_tail_none(), .batches = 1,
+        .c_row_stride = n, .tail = apusk_tail_none(), .batches = 1, .half_type = half ? type : 0,
+        .half = half ? elements + i * packed / sizeof *elements : NULL,
     };
     if (apusk_gemm_f32_plan(kernels, &args[i], &plan) != 0) {
       fail("apusk_gemm_f32_plan");
     }
   }
-  print_time(measurement, name, 2.0 * (double)m * (double)n * (double)k, 4.0 * (double)k * (double)n,
+  print_time(measurement, name, 2.0 * (double)m * (double)n * (double)k, (half ? 2.0 : 4.0) * (double)k * (double)n,
              (turns){&plan, (const char *)args, sizeof *args, copies});
   free(a), free(b), free(c), free(args);
 }
@@ -198,10 +206,17 @@ int main(int argc, char **argv) {
       // a vector, or two, and weights from L2, L3 and memory
       {1, 512, 512}, {1, 1024, 4096}, {1, 8192, 8192}, {2, 512, 512}, {2, 1024, 4096}, {2, 8192, 8192},
   };
-  EACH(i, products) measure_product(&m, products[i][0], products[i][1], products[i][2], false);
+  EACH(i, products) measure_product(&m, products[i][0], products[i][1], products[i][2], false, APUSK_FLOAT32);
   static const int64_t cold[][3] = {{1, 1024, 1024}, {4, 1024, 1024}, {8, 1024, 1024},  {14, 1024, 1024},
                                     {32, 384, 384},  {32, 1536, 384}, {32, 384, 1536}, {49, 512, 4608}, {128, 384, 1536}};
-  EACH(i, cold) measure_product(&m, cold[i][0], cold[i][1], cold[i][2], true);
+  EACH(i, cold) measure_product(&m, cold[i][0], cold[i][1], cold[i][2], true, APUSK_FLOAT32);
+  // Weights of 16 bits: from L2, L3 and memory.
+  static const int64_t halves[][3] = {{1, 512, 512}, {1, 1024, 4096}, {1, 8192, 8192}, {2, 8192, 8192}, {4, 8192, 8192},
+                                      {8, 8192, 8192}};
+  EACH(i, halves) {
+    measure_product(&m, halves[i][0], halves[i][1], halves[i][2], false, APUSK_FLOAT16);
+    measure_product(&m, halves[i][0], halves[i][1], halves[i][2], false, APUSK_BFLOAT16);
+  }
   // ResNet-50's.
   static const int64_t convolutions[][5] = {
       {56, 64, 64, 1, 1},   {56, 64, 64, 3, 1},    {56, 64, 256, 1, 1},  {56, 256, 64, 1, 1},   {56, 256, 128, 1, 1},

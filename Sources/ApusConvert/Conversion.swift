@@ -43,6 +43,8 @@ public struct Conversion: Sendable {
     public internal(set) var model: ImportedModel
     /// What keeps the model from being converted, all of it; empty where nothing does.
     public let problems: [ImportProblem]
+    /// What became of the weights; nil where they stay as they are.
+    public internal(set) var weights: WeightSummary?
   }
 
   public var codec: Codec = .auto
@@ -52,6 +54,9 @@ public struct Conversion: Sendable {
   public var fixedShapes: [Name: [Int]] = [:]
   /// What is done to an ONNX model's graph.
   public var optimization: Optimization = .safe
+  /// How float32 weights are stored. Test vectors then may differ from the outputs by 16 of a weight's errors, as a part of the
+  /// largest element.
+  public var weights: WeightType = .float32
   /// A folder of test data (see `DataSet`) that goes into the file as its test vectors.
   public var embeddedData: String?
   /// Tolerances of those vectors.
@@ -107,6 +112,12 @@ public struct Conversion: Sendable {
         .invalidArgument, "this is a model file already", file: path, expected: "*.onnx or *.safetensors")
     }
     if source.problems.isEmpty, let embeddedData { try embed(embeddedData, &source.model) }
+    if source.problems.isEmpty, weights != .float32 {
+      let cast = OperatorRegistry.full.schemas(domain: .onnx, name: "Cast").last?.versions.last ?? 0
+      do throws(ApusError) {
+        source.weights = try WeightRounding.round(&source.model, to: weights, cast: cast)
+      } catch { throw error.inFile(path) }
+    }
     source.model.definition.metadata.producer = Self.producer
     source.model.definition.metadata.sourceHash = source.hash
     return source
@@ -252,7 +263,7 @@ public struct Conversion: Sendable {
       source: source.path, sourceBytes: source.byteCount, sourceHash: source.hash, destination: destination, summary: summary,
       definition: definition, parameters: cost?.parameters ?? definition.parameters, needs: needs,
       leftOut: source.model.leftOut, leftOutBytes: source.model.leftOutBytes, notes: source.model.notes,
-      verification: verification)
+      weights: source.weights, verification: verification)
   }
 }
 

@@ -3,6 +3,7 @@ import ArgumentParser
 
 extension Conversion.Codec: ExpressibleByArgument {}
 extension Optimization: ExpressibleByArgument {}
+extension WeightType: ExpressibleByArgument {}
 
 struct Convert: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -20,9 +21,14 @@ struct Convert: ParsableCommand {
         modelconv convert model.onnx
         modelconv convert model.onnx -o model.apus --embed test_data_set_0
         modelconv convert model.onnx --set-shape input=1,3,224,224
+        modelconv convert model.onnx --weights fp16
         modelconv convert lenet.safetensors
         modelconv convert lenet.safetensors -o model/lenet.apus --codec raw
         modelconv convert lenet.safetensors --json > report.json
+
+      --weights fp16 and bf16 store weights in half the bytes; inputs, outputs and activations stay float32, as all arithmetic.
+      A weight's error is at most 2^-11 of it (fp16) or 2^-8 (bf16); tensors with a weight beyond fp16's range stay float32, which
+      the report says. Products of up to 8 rows, recurrent layers and tables then read half the bytes, too.
 
       Codecs: auto measures each segment and takes the smallest, raw where compression saves less than 5 %; raw can be mapped
       into memory; zstd decodes in chunks, lazily and in parallel; zstd-planes splits numbers into planes of bytes before zstd.
@@ -42,6 +48,9 @@ struct Convert: ParsableCommand {
 
   @Option(help: "What is done to an ONNX model's graph: none, safe or all.")
   var optimize: Optimization = .safe
+
+  @Option(help: "How weights of products, convolutions, recurrent layers and tables are stored: fp32, fp16 or bf16.")
+  var weights: WeightType = .float32
 
   @Option(help: "A folder of stored inputs and outputs that become the file's test vectors.")
   var embed: String?
@@ -78,6 +87,7 @@ struct Convert: ParsableCommand {
     conversion.embeddedData = embed
     conversion.fixedShapes = try ShapeArgument.byName(setShape)
     conversion.optimization = optimize
+    conversion.weights = weights
     conversion.tolerance = .init(absolute: absoluteTolerance, relative: relativeTolerance)
     func show(_ stage: Conversion.Stage) {
       switch stage {

@@ -20,6 +20,8 @@ public struct ConversionReport {
   public let leftOutBytes: UInt64
   /// Where the model departs from its source in form.
   public let notes: [String]
+  /// What became of the weights; nil where they stay as they are.
+  public let weights: WeightSummary?
   public let verification: Verification
 
   private var rawBytes: UInt64 { summary.segments.reduce(0) { $0 + $1.rawSize } }
@@ -54,6 +56,10 @@ public struct ConversionReport {
     if !leftOut.isEmpty {
       table.rows.append(["left out", "\(leftOut.count) tensors, \(Quantity.bytes(leftOutBytes)): no part of the model"])
     }
+    if let weights {
+      table.rows.append(["weights", weights.text])
+      for tensor in weights.kept { table.rows.append(["stays float32", "\(tensor.name): \(tensor.reason)"]) }
+    }
     for note in notes { table.rows.append(["note", note]) }
     table.rows.append(["self test", verification.selfTestText])
     return "\(source) -> \(destination)\n" + table.text()
@@ -72,7 +78,7 @@ public struct ConversionReport {
         "codecs": .object(codecs.map { JSONMember($0.codec, JSONValue($0.count)) }),
       ],
       "left_out": .array(leftOut.map { .string($0) }), "left_out_bytes": JSONValue(leftOutBytes),
-      "notes": .array(notes.map { .string($0) }),
+      "notes": .array(notes.map { .string($0) }), "weights": weights?.json ?? .null,
       "test_vectors": JSONValue(definition.metadata.testVectors.count),
       "worst_error": .float(verification.worstError),
     ]

@@ -68,7 +68,9 @@ public struct Verification {
     }
     add("segments", "every checksum is right, everything decodes")
     progress("tensors")
-    check("tensors", "every tensor's bytes fit its type") { () throws(ApusError) in try file.verifyAll() }
+    let weights =
+      file.definition.metadata.entries.first { $0.key == "apus.weights" }.map { "; weights: " + $0.value.string } ?? ""
+    check("tensors", "every tensor's bytes fit its type" + weights) { () throws(ApusError) in try file.verifyAll() }
     progress("model_id")
     check("model_id", Quantity.hexadecimal(file.modelID)) { () throws(ApusError) in try ModelIdentity.check(file) }
     progress("self_test")
