@@ -118,11 +118,11 @@ static int32_t run_step(const apusp_execution *execution, const apusp_step *step
   return status;
 }
 
-// The first turn of an execution on several threads; its steps number theirs on from it. Scratch that another session had before
-// may hold one of its turns, so none comes a second time in the process.
-static uint64_t first_turn(void) {
-  static _Atomic(uint64_t) executions;
-  return (atomic_fetch_add_explicit(&executions, 1, memory_order_relaxed) + 1) << 32;
+// The first turn of an execution on several threads, whose steps number theirs on from it. Scratch that another session had
+// before may hold one of its turns, so none comes a second time in the process.
+static uint64_t first_turn(int64_t steps) {
+  static _Atomic(uint64_t) taken;
+  return atomic_fetch_add_explicit(&taken, (uint64_t)steps, memory_order_relaxed) + 1;
 }
 
 // Looks like no other data that lies in scratch. One to one, 0 for 0 alone.
@@ -154,7 +154,7 @@ int32_t apusp_execute(const apusp_execution *execution, apusp_outcome *outcome) 
     execution->workers[i].fault.code = 0;
   }
 
-  uint64_t mode = apusp_fp_enter(), turn = threads > 1 ? first_turn() : 0;
+  uint64_t mode = apusp_fp_enter(), turn = threads > 1 ? first_turn(execution->count) : 0;
   const apusp_worker *failed = NULL;
   int32_t status = APUSP_OK;
   int64_t i = 0;

@@ -114,6 +114,32 @@ static void lstm_on_two_threads(void) {
   apus_pool_release(pool);
 }
 
+static const int64_t batch[4] = {8, 3, 64, 64};
+
+static void arena_for(const int64_t *extents, uint64_t *bytes) {
+  apus_model *model = load_model("pixels");
+  apus_session *session = open_session(model, NULL, extents, 4);
+  apus_session_info info;
+  apus_session_info_init(&info, sizeof info);
+  CHECK_OK(apus_session_inspect(session, &info, &error));
+  CHECK_OK(apus_session_destroy(session, &error));
+  apus_model_release(model);
+  *bytes = info.arena_bytes;
+}
+
+// Ports are bound anew for each image: that must not allocate either.
+static void batches_image_by_image(void) {
+  static const int64_t one[4] = {1, 3, 64, 64};
+  uint64_t arena_of_batch = 0, arena_of_one = 1;
+  arena_for(batch, &arena_of_batch);
+  arena_for(one, &arena_of_one);
+  CHECK(arena_of_batch == arena_of_one);
+  count_calls("pixels", batch, 4, NULL, 0);
+  apus_pool *pool = make_pool();
+  count_calls("pixels", batch, 4, pool, 0);
+  apus_pool_release(pool);
+}
+
 static void states_are_quiet_too(void) {
   apus_model *model = load_model("counter");
   apus_session *session;
@@ -153,6 +179,7 @@ static void run_under_seccomp(const char *name, const int64_t *extents, uint64_t
 
 static void lenet_makes_no_system_call(void) { run_under_seccomp("lenet", image, 4); }
 static void lstm_makes_no_system_call(void) { run_under_seccomp("lstm", sequence, 3); }
+static void batches_make_no_system_call(void) { run_under_seccomp("pixels", batch, 4); }
 
 int main(int argc, char **argv) {
   start = (interpose_start_fn)dlsym(RTLD_DEFAULT, "interpose_start");
@@ -170,9 +197,11 @@ int main(int argc, char **argv) {
       {"shapes_that_come_again", shapes_that_come_again},
       {"lenet_on_two_threads", lenet_on_two_threads},
       {"lstm_on_two_threads", lstm_on_two_threads},
+      {"batches_image_by_image", batches_image_by_image},
       {"states_are_quiet_too", states_are_quiet_too},
       {"lenet_makes_no_system_call", lenet_makes_no_system_call},
       {"lstm_makes_no_system_call", lstm_makes_no_system_call},
+      {"batches_make_no_system_call", batches_make_no_system_call},
   };
   return run_tests(argc, argv, tests, sizeof tests / sizeof *tests);
 }

@@ -92,6 +92,21 @@ func slow() -> ModelDefinition {
   return model.build()
 }
 
+/// Two convolutions of [N, 3, 64, 64] whose layers outgrow the caches from a few images on: a batch runs image by image.
+func pixels() -> ModelDefinition {
+  var model = ModelBuilder(symbols: [Symbol(name: "N", minimum: 1)])
+  var x = model.input("input", .float32, Shape([.symbol(0), .known(3), .known(64), .known(64)]))
+  for (layer, (inputs, outputs)) in [(3, 16), (16, 4)].enumerated() {
+    let weight = model.weights(Name("weight\(layer)"), [outputs, inputs, 3, 3], bound: 0.2)
+    let sum = model.node(
+      "Conv", 22, [x, weight], named: Name("conv\(layer)"),
+      [Attribute("kernel_shape", .ints([3, 3])), Attribute("pads", .ints([1, 1, 1, 1]))])
+    x = model.node("Relu", 14, [sum], named: Name("relu\(layer)"))
+  }
+  model.output(model.node("GlobalAveragePool", 22, [x], named: "means"))
+  return model.build()
+}
+
 /// One product with 16 MiB of weights.
 func wide() -> ModelDefinition {
   var model = ModelBuilder()
@@ -114,6 +129,7 @@ func binarizer() -> ModelDefinition {
 let models: [(String, ModelDefinition)] = [
   ("lenet", lenet()), ("lstm", lstm()), ("affine", affine(correct: true)), ("affine-wrong", affine(correct: false)),
   ("counter", counter()), ("gather", gather()), ("slow", slow()), ("wide", wide()), ("binarizer", binarizer()),
+  ("pixels", pixels()),
 ]
 guard CommandLine.arguments.count == 2 else { fatalError("usage: apus-test-models FOLDER") }
 for (name, definition) in models {
