@@ -48,6 +48,31 @@ private typealias O = ONNXModel
     return try outputs.mapValues { try $0.values(as: Float.self) }
   }
 
+  /// A matrix that is turned for a product; where a subgraph captures the turned one, too, it may be anything there.
+  @Test(arguments: [false, true]) func whatSubgraphsCaptureIsNotWeights(_ isCaptured: Bool) {
+    var definition = ModelDefinition()
+    let zeros = TensorStorage.inline([UInt8](repeating: 0, count: 4 * 16 * 16))
+    definition.tensors = [ConstantTensor(name: "w", elementType: .float32, dimensions: [16, 16], storage: zeros)]
+    let type = ValueType.tensor(TensorType(.float32, Shape([16, 16])))
+    var main = Graph(name: "main", parent: nil)
+    main.values = [
+      Value(name: "x", type: type), Value(name: "w", type: type, constant: 0), Value(name: "turned", type: type),
+      Value(name: "y", type: type),
+    ]
+    main.inputs = [0]
+    main.outputs = [3]
+    main.nodes = [
+      Node(name: "turn", operatorName: "Transpose", sinceVersion: 21, inputs: [1], outputs: [2]),
+      Node(name: "product", operatorName: "MatMul", sinceVersion: 13, inputs: [0, 2], outputs: [3]),
+    ]
+    var body = Graph(name: "body", parent: 0)
+    body.values = [Value(name: "turned", type: type)]
+    body.outputs = [0]
+    if isCaptured { body.captures = [Capture(inner: 0, outer: 2)] }
+    definition.graphs = [main, body]
+    #expect(WeightSlots(definition).tensors() == (isCaptured ? [] : [0]))
+  }
+
   @Test(arguments: [WeightType.float16, .bfloat16]) func weightsAndNothingElseAreRounded(_ type: WeightType) throws {
     let scratch = try Scratch()
     let source = try write(scratch)

@@ -9,13 +9,14 @@ struct WeightSlots {
   init(_ definition: ModelDefinition) {
     self.definition = definition
     isOther = definition.graphs.map { $0.values.map { _ in false } }
-    for index in definition.graphs.indices { visit(index) }
     for graph in definition.graphs {
       for capture in graph.captures { isOther[Int(graph.parent ?? 0)][Int(capture.outer)] = true }
     }
     for signature in definition.signatures {
       for state in signature.states { isOther[0][Int(state.output)] = true }
     }
+    // Last: what is moved is weights only if its result is.
+    for index in definition.graphs.indices { visit(index) }
   }
 
   private mutating func visit(_ index: Int) {
