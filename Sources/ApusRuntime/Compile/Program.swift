@@ -35,6 +35,36 @@ public enum FusedActivation: Sendable, Equatable {
   }
 }
 
+/// What a quantized product or convolution (QLinearConv, QLinearMatMul, QGemm with an 8-bit result) does with each of its
+/// 8-bit results before it stores them.
+public struct QuantizedTail: Sendable, Equatable {
+  /// Bounds of the node's own result, within the range of its type: a Relu or Clip behind it.
+  public var low: Int32
+  public var high: Int32
+  /// How `ProgramNode.residual` is added to that; nil where it is not.
+  public var addition: QuantizedAddition?
+
+  public init(low: Int32, high: Int32, addition: QuantizedAddition? = nil) {
+    (self.low, self.high, self.addition) = (low, high, addition)
+  }
+}
+
+/// The sum of two quantized tensors of one shape and type:
+/// `clamp(roundTiesToEven(Float(a - zeroA) * factorA + Float(b - zeroB) * factorB) + zero, low, high)`, in float32, each
+/// operation rounded. A factor is the operand's scale divided by the sum's.
+public struct QuantizedAddition: Sendable, Equatable {
+  /// Of the first operand; in a tail the node's own result, within its bounds.
+  public var factorA: Float
+  public var zeroA: Int32
+  /// Of the second operand; in a tail the residual.
+  public var factorB: Float
+  public var zeroB: Int32
+  /// Of the sum, with bounds within its type's range.
+  public var zero: Int32
+  public var low: Int32
+  public var high: Int32
+}
+
 /// A node of the compiled program: an operator of the graph, with what was fused into it.
 public struct ProgramNode: Sendable {
   /// The operator with its attributes; inputs and outputs are values of the program.
@@ -44,6 +74,8 @@ public struct ProgramNode: Sendable {
   /// A tensor of the result's shape, added before the activation.
   public var residual: ValueID?
   public var activation: FusedActivation = .none
+  /// What follows an 8-bit result; nil: nothing. Only for bindings that declare that they take it.
+  public var tail: QuantizedTail?
   /// Values that the node's subgraphs capture.
   public var captured: [ValueID] = []
   /// The node as the graph has it, for its shape rule, where a pass made a form of it that only the kernel knows.
@@ -52,7 +84,7 @@ public struct ProgramNode: Sendable {
   public init(_ node: Node) { self.node = node }
 
   /// Whether nothing was fused into the node.
-  var isPlain: Bool { bias == nil && residual == nil && activation == .none }
+  var isPlain: Bool { bias == nil && residual == nil && activation == .none && tail == nil }
 
   /// All values that the node reads, those left out excepted.
   public var reads: [ValueID] {

@@ -33,22 +33,32 @@ struct BoundNode {
   }
 }
 
+/// Parts of a `QuantizedTail` that kernels honour.
+struct QuantizedTailParts: OptionSet, Sendable {
+  let rawValue: UInt8
+  static let bounds = QuantizedTailParts(rawValue: 1)
+  static let addition = QuantizedTailParts(rawValue: 2)
+}
+
 /// How the runtime runs an operator: emits the steps of a node into a plan.
 final class KernelBinding: Sendable {
   let domain: Name
   let name: Name
   /// Element types that the kernels take. Operands of others are widened to one of these, and results narrowed.
   let native: TypeSet
+  /// What of a `QuantizedTail` the kernels honour.
+  let tail: QuantizedTailParts
   let emit: @Sendable (PlanBuilder, BoundNode) throws(ApusError) -> Void
 
   @inline(never)
   init(
     _ name: StaticString, domain: Name? = nil, native: TypeSet = TypeSet(.float32),
-    emit: @escaping @Sendable (PlanBuilder, BoundNode) throws(ApusError) -> Void
+    tail: QuantizedTailParts = [], emit: @escaping @Sendable (PlanBuilder, BoundNode) throws(ApusError) -> Void
   ) {
     self.name = Name(stringLiteral: name)
     self.domain = domain ?? .onnx
     self.native = native
+    self.tail = tail
     self.emit = emit
   }
 }
