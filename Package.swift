@@ -40,14 +40,16 @@ let package = Package(
         .product(name: "Crypto", package: "swift-crypto"),
       ]),
     .target(name: "ApusSafetensors", dependencies: ["ApusGraph"]),
+    // Files of data that training and conversion read.
+    .target(name: "ApusData", dependencies: ["ApusGraph", "CApusPlatform", "CZlib"]),
     .target(
       name: "ApusTraining",
-      dependencies: ["ApusGraph", "ApusRuntime", "ApusSafetensors", "CApusKernels", "CApusPlatform", "COpenBLAS", "CZlib"],
+      dependencies: ["ApusData", "ApusGraph", "ApusRuntime", "ApusSafetensors", "CApusKernels", "CApusPlatform", "COpenBLAS"],
       exclude: ["Export/GRAPH_JSON.md"]),
     .target(
       name: "ApusConvert",
       dependencies: [
-        "Apus", "ApusFormat", "ApusFormatWriter", "ApusGraph", "ApusRuntime", "ApusSafetensors", "CZlib",
+        "Apus", "ApusData", "ApusFormat", "ApusFormatWriter", "ApusGraph", "ApusRuntime", "ApusSafetensors", "CZlib",
         .product(name: "Crypto", package: "swift-crypto"), .product(name: "SwiftProtobuf", package: "swift-protobuf"),
       ]),
     .executableTarget(
@@ -70,6 +72,7 @@ let package = Package(
     .testTarget(name: "ApusCTests", dependencies: ["ApusC", "ApusGraph", "ApusFormatWriter", "CApus"]),
     .testTarget(name: "ApusTests", dependencies: ["Apus", "ApusFormatWriter"]),
     .testTarget(name: "ApusSafetensorsTests", dependencies: ["ApusGraph", "ApusSafetensors"]),
+    .testTarget(name: "ApusDataTests", dependencies: ["ApusData", "ApusGraph"]),
     .testTarget(
       name: "ApusTrainingTests",
       dependencies: ["ApusTraining", "ApusGraph", "ApusFormat", "ApusRuntime", "ApusSafetensors"]),

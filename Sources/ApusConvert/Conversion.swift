@@ -157,7 +157,7 @@ public struct Conversion: Sendable {
     return Array(hash.finalize())
   }
 
-  private static func hash(_ file: FileBytes, _ progress: (Stage) -> Void) throws(ApusError) -> [UInt8] {
+  static func hash(_ file: FileBytes, _ progress: (Stage) -> Void) throws(ApusError) -> [UInt8] {
     var hash = SHA256()
     var done: UInt64 = 0
     while done < file.byteCount {

@@ -18,6 +18,7 @@ struct Modelconv: ParsableCommand {
         modelconv inspect lenet.apus
         modelconv verify lenet.apus
         modelconv run lenet.apus --input input=images.npy --output-dir out
+        modelconv evaluate lenet.apus --data t10k-images-idx3-ubyte.gz
         modelconv bench lenet.apus --shape input=1,1,28,28 --threads 1,2
 
       'modelconv help <subcommand>' tells more. Results go to standard output, messages and progress to standard error.
@@ -27,7 +28,8 @@ struct Modelconv: ParsableCommand {
       """,
     version: Conversion.version,
     subcommands: [
-      Convert.self, CoverageCommand.self, Inspect.self, Verify.self, Run.self, Bench.self, Operators.self,
+      Convert.self, CoverageCommand.self, Inspect.self, Verify.self, Run.self, Evaluate.self, Bench.self,
+      Operators.self,
     ])
 
   /// Usage errors are 2 here, as most tools have it; ArgumentParser's own is 64.

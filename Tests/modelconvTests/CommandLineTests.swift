@@ -10,7 +10,9 @@ private struct Command {
   let output: String
   let errors: String
 
-  init(_ arguments: String...) throws {
+  init(_ arguments: String...) throws { try self.init(arguments) }
+
+  init(_ arguments: [String]) throws {
     let executable = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
       .appendingPathComponent("modelconv")
     let process = Process()
@@ -92,6 +94,16 @@ private final class Folder {
     #expect(output.dimensions == [1, 2])
     #expect(output.bytes == [Float(6), 2].withUnsafeBytes { Array($0) })
     #expect(run.output.contains("product"))
+
+    // relu(x w) is [6, 2] for [3, 1] and [0, 4] for [0, -1].
+    let samples = NpyArray(elementType: .float32, dimensions: [2, 2], bytes: [Float(3), 1, 0, -1].withUnsafeBytes { Array($0) })
+    try samples.write(path: folder.file("samples.npy"))
+    try Data("0\n1\n".utf8).write(to: URL(fileURLWithPath: folder.file("labels.txt")))
+    let arguments = ["evaluate", model, "--data", folder.file("samples.npy"), "--labels", folder.file("labels.txt")]
+    let evaluate = try Command(arguments + ["--minimum", "0.9", "--json", "--against", folder.file("tiny.safetensors")])
+    #expect(evaluate.code == 0, "\(evaluate.errors)")
+    #expect(try JSONValue(parsing: evaluate.output)["agreement"]?.arrayValue?.count == 1)
+    #expect(try Command(Array(arguments.dropLast(2))).code == 1)
 
     let bench = try Command("bench", model, "--shape", "x=4,2", "--threads", "1,2", "--seconds", "0.01")
     #expect(bench.code == 0, "\(bench.errors)")

@@ -3,12 +3,12 @@ import CApusPlatform
 import CZlib
 
 /// Files in memory, through zlib where they are compressed.
-enum Gzip {
+package enum Gzip {
   /// The bytes of a file; of a gzip file (RFC 1952), what it unpacks to.
   ///
   /// - Parameter limit: the most bytes that the result may have.
   /// - Throws: `fileNotFound`, `inputOutput`, `limitExceeded`; `decompression` or `truncated` for a damaged gzip file.
-  static func read(_ path: String, limit: Int) throws(ApusError) -> [UInt8] {
+  package static func read(_ path: String, limit: Int) throws(ApusError) -> [UInt8] {
     let bytes = try contents(path, limit: limit)
     return bytes.starts(with: [0x1F, 0x8B]) ? try decompress(bytes, limit: limit, path: path) : bytes
   }
@@ -44,7 +44,7 @@ enum Gzip {
   }
 
   /// Unpacks every member of a gzip file.
-  static func decompress(_ bytes: [UInt8], limit: Int, path: String = "") throws(ApusError) -> [UInt8] {
+  package static func decompress(_ bytes: [UInt8], limit: Int, path: String = "") throws(ApusError) -> [UInt8] {
     var stream = z_stream()
     // 15 bits of window, and 16 for a gzip header.
     guard inflateInit2_(&stream, 15 + 16, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK else {
