@@ -10,6 +10,7 @@ import onnxruntime
 from onnx import numpy_helper
 
 import models
+import quantized
 
 PRODUCTS = {"Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU"}
 
@@ -35,33 +36,48 @@ def session(model):
 
 def prepare(name, models_folder, folder):
     """Writes the model where it is missing, then inputs and outputs; what was computed before is taken from `folder`."""
-    path, _ = models.write(name, models_folder)
-    inputs = models.inputs(name)
+    row = quantized.QUANTIZED.get(name)
+    title = row.title if row else models.MODELS[name].title
+    base = row.base if row else name
+    path = quantized.write(name, models_folder) if row else models.write(name, models_folder)[0]
+    inputs = models.inputs(base)
     folder = folder / name
     stated = folder / "case.json"
     if stated.exists() and stated.stat().st_mtime > path.stat().st_mtime:
         known = json.loads(stated.read_text())
         outputs = {key: np.fromfile(folder / file, dtype).reshape(shape) for key, file, dtype, shape in known["outputs"]}
-        return Case(name, models.MODELS[name].title, path, folder / "tensors", inputs, outputs, *known["cost"])
-    folder.mkdir(parents=True, exist_ok=True)
-    model = onnx.load(path)
-    cost = count(model, inputs)
+        return Case(name, title, path, folder / "tensors", inputs, outputs, *known["cost"])
+    operations, held, read = count(onnx.load(models.write(base, models_folder)[0]), inputs)
+    if row:
+        # 8 bits in the place of 32.
+        held, read = held // 4, read // 4
+    outputs = reference(path, inputs)
+    write_tensors(folder, inputs, outputs)
+    total = sum(v.nbytes for v in (*inputs.values(), *outputs.values()))
+    cost = (operations, held, read + total)
+    files = [(key, f"output_{i}", str(v.dtype), v.shape) for i, (key, v) in enumerate(outputs.items())]
+    stated.write_text(json.dumps({"outputs": files, "cost": cost}))
+    return Case(name, title, path, folder / "tensors", inputs, outputs, *cost)
+
+
+def reference(path, inputs):
+    """The outputs that ONNX Runtime computes."""
     run = session(str(path))
     names = [o.name for o in run.get_outputs()]
-    outputs = dict(zip(names, run.run(names, inputs)))
-    lines, files = [], []
+    return dict(zip(names, run.run(names, inputs)))
+
+
+def write_tensors(folder, inputs, outputs):
+    """Writes inputs and expected outputs with the list of them that the measuring programs read; returns the list."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = []
     for kind, values in (("input", inputs), ("output", outputs)):
         for i, (key, value) in enumerate(values.items()):
-            file = f"{kind}_{i}"
-            value.tofile(folder / file)
-            lines.append(" ".join(map(str, (kind, key, value.dtype, value.ndim, *value.shape, folder / file))))
-            if kind == "output":
-                files.append((key, file, str(value.dtype), value.shape))
+            file = folder / f"{kind}_{i}"
+            np.ascontiguousarray(value).tofile(file)
+            lines.append(" ".join(map(str, (kind, key, value.dtype, value.ndim, *value.shape, file))))
     (folder / "tensors").write_text("\n".join(lines) + "\n")
-    total = sum(v.nbytes for v in (*inputs.values(), *outputs.values()))
-    cost = (cost[0], cost[1], cost[2] + total)
-    stated.write_text(json.dumps({"outputs": files, "cost": cost}))
-    return Case(name, models.MODELS[name].title, path, folder / "tensors", inputs, outputs, *cost)
+    return folder / "tensors"
 
 
 def shapes_of(model, values, inputs):

@@ -11,6 +11,7 @@ from pathlib import Path
 import cases
 import models
 import plot
+import quantized
 import report
 from peers import PEERS
 from turns import Failure, take_turns, wait_for_quiet
@@ -19,6 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 OUTPUT = ROOT / "build" / "bench"
 TOLERANCE = {"apus16": 2e-2, "ncnn16": 2e-2}  # of an output's largest magnitude, from ONNX Runtime's result
 TOLERANCE_FLOAT32 = 1e-3
+TOLERANCE_INT8 = 0.1  # a step of 8 bits that rounds the other way goes through all the layers after it
+INT8_PEERS = ("apus", "ort", "openvino")  # that run ONNX's quantized files in integers
 STARTED = ("mlp", "mobilenet_v2", "resnet50", "minilm_128")  # models whose loading is measured
 
 
@@ -39,7 +42,8 @@ def floor(case, cpus):
 def start(key, peer, case, cpus):
     """A runner that has given a right first result; Failure where it can not."""
     runner = peer.start(case, cpus)
-    if not runner.first["difference"] < TOLERANCE.get(key, TOLERANCE_FLOAT32):
+    tolerance = TOLERANCE_INT8 if case.name in quantized.QUANTIZED else TOLERANCE.get(key, TOLERANCE_FLOAT32)
+    if not runner.first["difference"] < tolerance:
         runner.close()
         raise Failure(f"its result differs from ONNX Runtime's by {runner.first['difference']:.2g} of the largest element")
     return runner
@@ -49,12 +53,18 @@ def measure(name, threads, options, peers):
     """One row: each runtime's times, or the reason why it has none."""
     case = cases.prepare(name, options.model_folder, OUTPUT / "cases")
     cpus = cpus_for(threads)
-    row = {"name": name, "title": case.title, "threads": threads, "operations": case.operations,
+    is_integer = name in quantized.QUANTIZED
+    row = {"name": name, "title": case.title, "threads": threads, "is_integer": is_integer, "operations": case.operations,
            "weight_bytes": case.weight_bytes, "bytes": case.bytes, "runtimes": {}}
+    files = {key: case for key in peers}
+    if is_integer:
+        # And the float model that it was made of.
+        peers = {**{key: peer for key, peer in peers.items() if key in INT8_PEERS}, "apus32": peers["apus"]}
+        files["apus32"] = cases.prepare(quantized.QUANTIZED[name].base, options.model_folder, OUTPUT / "cases")
     runners = {}
     for key, peer in peers.items():
         try:
-            runners[key] = start(key, peer, case, cpus)
+            runners[key] = start(key, peer, files[key], cpus)
         except (Failure, subprocess.TimeoutExpired) as failure:
             row["runtimes"][key] = {"reason": str(failure)}
     row["busy_elsewhere"] = wait_for_quiet(options.patience)
@@ -68,8 +78,9 @@ def measure(name, threads, options, peers):
             **runner.first, "median": statistics.median(a["median"] for a in answers[key]),
             "minimum": min(a["minimum"] for a in answers[key]), "runs": sum(a["runs"] for a in answers[key]),
             "rounds": [a["median"] for a in answers[key]]}
-    row["peak_flops"], row["bandwidth"] = (max(machine[k], again[k]) for k in ("flops", "bandwidth"))
-    row["peak_name"] = machine["name"]
+    rate = "integers" if is_integer else "flops"
+    row["peak_flops"], row["bandwidth"] = (max(machine[k], again[k]) for k in (rate, "bandwidth"))
+    row["peak_name"] = machine["integer_name" if is_integer else "name"]
     row["floor"] = 1e6 * max(case.operations / row["peak_flops"], case.bytes / row["bandwidth"])
     return row
 
@@ -100,8 +111,9 @@ def measure_start(name, options, peers):
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", nargs="+", default=list(models.MODELS), choices=list(models.MODELS), metavar="NAME",
-                        help="rows of the table; by default all: " + " ".join(models.MODELS))
+    rows = [*models.MODELS, *quantized.QUANTIZED]
+    parser.add_argument("--models", nargs="+", default=rows, choices=rows, metavar="NAME",
+                        help="rows of the tables; by default all: " + " ".join(rows))
     parser.add_argument("--peers", nargs="*", default=[p for p in PEERS if p != "apus"], choices=list(PEERS), metavar="PEER",
                         help="runtimes beside Apus; by default all: " + " ".join(p for p in PEERS if p != "apus"))
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])

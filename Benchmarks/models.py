@@ -99,9 +99,9 @@ def write(name, folder):
     return path, built.parameters
 
 
-def inputs(name):
+def inputs(name, seed=SEED):
     """The inputs of a row of the table, by name: normal numbers, or whole ones where the model takes those."""
-    generator = np.random.default_rng(SEED)
+    generator = np.random.default_rng(seed)
     model = MODELS[name]
     result = {}
     for key, shape in model.shapes.items():

@@ -26,7 +26,8 @@ def once(target, source, *command):
         result = subprocess.run([str(c) for c in command], capture_output=True, text=True, check=False, timeout=600)
         if result.returncode != 0 or not target.exists():
             lines = [line for line in (result.stdout + result.stderr).splitlines() if line.strip()]
-            return lines[-1][:300] if lines else f"exit code {result.returncode}"
+            told = [line for line in lines if "error" in line or "reason" in line] or lines[-1:]
+            return " ".join(told[0].split())[:300] if told else f"exit code {result.returncode}"
     return None
 
 

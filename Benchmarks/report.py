@@ -5,6 +5,7 @@ import platform
 from pathlib import Path
 
 OTHER_PRECISION = {"apus16", "ncnn16"}  # weights of 16 bits: shown, and not compared with float32
+OWN = {"apus", "apus32", *OTHER_PRECISION}  # runtimes that are no peers of a row's "apus"
 
 
 def machine():
@@ -16,7 +17,7 @@ def machine():
 
 def best(row, what="median"):
     """The fastest peer of a row and its time; (None, None) where none has one."""
-    times = {k: r[what] for k, r in row["runtimes"].items() if k not in {"apus", *OTHER_PRECISION} and what in r}
+    times = {k: r[what] for k, r in row["runtimes"].items() if k not in OWN and what in r}
     key = min(times, key=times.get, default=None)
     return key, times.get(key)
 
@@ -89,6 +90,34 @@ def half(rows, titles):
     return "\n".join(lines) if len(lines) > 2 else None
 
 
+def integers(rows, titles):
+    """8-bit models: every runtime's times from the same file, the ratios to the best peer and to Apus's float32, the floor."""
+    peers = [key for key in titles if key not in OWN and any(key in row["runtimes"] for row in rows)]
+    head = ["model", "threads", "Apus", *(titles[p] for p in peers), "Apus / best peer", "Apus, float32", "int8 / float32",
+            "floor", "Apus / floor"]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+
+    def pair(row, key):
+        found = row["runtimes"].get(key, {})
+        return f"{microseconds(found['median'])}, {microseconds(found['minimum'])}" if "median" in found else "-"
+
+    def to_float(row, what="median"):
+        own, wide = (row["runtimes"].get(key, {}).get(what) for key in ("apus", "apus32"))
+        return own / wide if own and wide else None
+
+    for row in rows:
+        own = row["runtimes"]["apus"]
+        lines.append("| " + " | ".join([
+            row["title"], str(row["threads"]), *(pair(row, key) for key in ("apus", *peers)),
+            f"{number(ratio(row))}, {number(ratio(row, 'minimum'))}", pair(row, "apus32"),
+            f"{number(to_float(row))}, {number(to_float(row, 'minimum'))}", microseconds(row["floor"]),
+            number(own["minimum"] / row["floor"] if "minimum" in own else None)]) + " |")
+    means = [", ".join(number(geometric_mean(of(row, what) for row in rows)) for what in ("median", "minimum"))
+             for of in (ratio, to_float)]
+    lines.append("| **geometric mean** |" + " |" * (len(peers) + 2) + f" **{means[0]}** | | **{means[1]}** | | |")
+    return "\n".join(lines)
+
+
 def starts(result):
     keys = [k for k in result["titles"] if k not in OTHER_PRECISION]
     lines = ["| model | " + " | ".join(result["titles"][k] for k in keys) + " |", "|" + "---|" * (len(keys) + 1)]
@@ -115,24 +144,29 @@ def reasons(result):
         for key, runtime in row["runtimes"].items():
             if "reason" in runtime:
                 found.setdefault((key, runtime["reason"]), []).append(row["name"])
-    return [f"- {result['titles'][key]}: {', '.join(dict.fromkeys(names))}: {reason}" for (key, reason), names in found.items()]
+    titles = {**result["titles"], "apus32": "Apus, float32"}
+    return [f"- {titles[key]}: {', '.join(dict.fromkeys(names))}: {reason}" for (key, reason), names in found.items()]
 
 
 def markdown(result):
-    first = result["rows"][0]
+    first = next((row for row in result["rows"] if not row["is_integer"]), None)
     versions = {}
     for row in result["rows"]:
         for key, runtime in row["runtimes"].items():
-            if "version" in runtime:
+            if "version" in runtime and key in result["titles"]:
                 versions.setdefault(key, f"{result['titles'][key]} {runtime['version'].split('-')[0]}")
     busy = [row["busy_elsewhere"] for row in result["rows"]]
-    parts = [f"Microseconds of {result['clock']} of one run, median and least, of float32 models on {result['machine']}; "
-             f"{first['peak_flops'] / 1e9 / first['threads']:.0f} GFLOP/s a core ({first['peak_name']}). "
+    peak = f"; {first['peak_flops'] / 1e9 / first['threads']:.0f} GFLOP/s a core ({first['peak_name']})" if first else ""
+    parts = [f"Microseconds of {result['clock']} of one run, median and least, on {result['machine']}{peak}. "
              f"{', '.join(versions.values())}. Other programs used {min(busy):.1f} to {max(busy):.1f} CPUs."]
-    for threads in sorted({row["threads"] for row in result["rows"]}):
-        rows = [row for row in result["rows"] if row["threads"] == threads]
-        parts += [f"## {threads} thread{'s' if threads > 1 else ''}", times(rows, result["titles"])]
-    other = half(result["rows"], result["titles"])
+    floats = [row for row in result["rows"] if not row["is_integer"]]
+    for threads in sorted({row["threads"] for row in floats}):
+        rows = [row for row in floats if row["threads"] == threads]
+        parts += [f"## float32, {threads} thread{'s' if threads > 1 else ''}", times(rows, result["titles"])]
+    if whole := [row for row in result["rows"] if row["is_integer"]]:
+        parts += [f"## 8-bit models; {whole[0]['peak_flops'] / 1e9 / whole[0]['threads']:.0f} GOP/s a core "
+                  f"({whole[0]['peak_name']})", integers(whole, result["titles"])]
+    other = half(floats, result["titles"])
     if other:
         parts += ["## Weights of 16 bits, not compared with the above", other]
     if result["starts"]:

@@ -3,8 +3,9 @@
 // usage: floor CPU,CPU,... BYTES
 //
 // One thread on each CPU, all at the same time. Prints a line of JSON: single-precision operations a second of independent
-// chains of fused multiply-adds on the widest registers, and bytes a second at which the threads read a buffer of BYTES, split
-// between them, again and again, so from the cache level that holds it. Each is the sum of the threads' best passes.
+// chains of fused multiply-adds on the widest registers, the same of products of 8-bit integers, and bytes a second at which the
+// threads read a buffer of BYTES, split between them, again and again, so from the cache level that holds it. Each is the sum of
+// the threads' best passes.
 
 #include <pthread.h>
 #include <sched.h>
@@ -20,7 +21,7 @@ typedef struct job {
   int cpu;
   size_t bytes;
   pthread_barrier_t *together;
-  double flops, bandwidth;
+  double flops, integers, bandwidth;
 } job;
 
 static void *work(void *argument) {
@@ -31,6 +32,8 @@ static void *work(void *argument) {
   pthread_setaffinity_np(pthread_self(), sizeof chosen, &chosen);
   pthread_barrier_wait(j->together);
   j->flops = peak_flops(widest_lanes());
+  pthread_barrier_wait(j->together);
+  j->integers = peak_integers();
   pthread_barrier_wait(j->together);
   j->bandwidth = read_bandwidth(j->bytes);
   return NULL;
@@ -60,12 +63,14 @@ int main(int argc, char **argv) {
       return 1;
     }
   }
-  double flops = 0, bandwidth = 0;
+  double flops = 0, integers = 0, bandwidth = 0;
   for (int i = 0; i < count; i++) {
     pthread_join(threads[i], NULL);
     flops += jobs[i].flops;
+    integers += jobs[i].integers;
     bandwidth += jobs[i].bandwidth;
   }
-  printf("{\"name\": \"%s\", \"flops\": %.6g, \"bandwidth\": %.6g}\n", peak_name(widest_lanes()), flops, bandwidth);
+  printf("{\"name\": \"%s\", \"flops\": %.6g, \"integer_name\": \"%s\", \"integers\": %.6g, \"bandwidth\": %.6g}\n",
+         peak_name(widest_lanes()), flops, integer_peak_name(), integers, bandwidth);
   return 0;
 }

@@ -89,6 +89,60 @@ double peak_flops(int lanes) {
   return best;
 }
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+// Dot products of four bytes each, accumulated in 32 bits: as many chains as the fused multiply-adds have.
+#define INTEGER_LOOP(vector, zero, step)                                        \
+  vector chain[CHAINS], left = zero, right = zero;                              \
+  for (int i = 0; i < CHAINS; i++) {                                            \
+    chain[i] = zero;                                                            \
+  }                                                                             \
+  KEEP_WIDE(left);                                                              \
+  KEEP_WIDE(right);                                                             \
+  for (int64_t s = 0; s < steps; s++) {                                         \
+    _Pragma("clang loop unroll(full)") for (int i = 0; i < CHAINS; i++) {       \
+      chain[i] = step;                                                          \
+      KEEP_WIDE(chain[i]);                                                      \
+    }                                                                           \
+  }
+
+__attribute__((target("avx512f,avx512vnni"), noinline)) static void integers512(int64_t steps) {
+  INTEGER_LOOP(__m512i, _mm512_setzero_si512(), _mm512_dpbusd_epi32(chain[i], left, right))
+}
+// Exact on any bytes: both are widened to 16 bits, two products a 32-bit sum.
+__attribute__((target("avx2"), noinline)) static void integers256(int64_t steps) {
+  INTEGER_LOOP(__m256i, _mm256_setzero_si256(), _mm256_add_epi32(chain[i], _mm256_madd_epi16(left, right)))
+}
+
+static int has_dot_products(void) { return __builtin_cpu_supports("avx512vnni") != 0; }
+
+const char *integer_peak_name(void) {
+  return has_dot_products() ? "int8 dot products (VNNI) on 512 bits"
+                            : widest_lanes() >= 8 ? "16-bit multiply-adds on 256 bits" : peak_name(widest_lanes());
+}
+
+double peak_integers(void) {
+  if (widest_lanes() < 8) {
+    return peak_flops(widest_lanes());
+  }
+  const int64_t steps = 100000;
+  const int products = has_dot_products() ? 64 : 16;
+  double best = 0;
+  const double until = now_seconds() + SECONDS;
+  for (int r = 0; r < LEAST_PASSES || now_seconds() < until; r++) {
+    const double began = now_seconds();
+    has_dot_products() ? integers512(steps) : integers256(steps);
+    const double rate = 2.0 * products * CHAINS * (double)steps / (now_seconds() - began);
+    best = rate > best ? rate : best;
+  }
+  return best;
+}
+#else
+const char *integer_peak_name(void) { return peak_name(widest_lanes()); }
+double peak_integers(void) { return peak_flops(widest_lanes()); }
+#endif
+
 typedef uint64_t words __attribute__((vector_size(64), aligned(64)));
 
 #define READ_ALL(suffix)                                                                 \
