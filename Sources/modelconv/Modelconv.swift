@@ -28,7 +28,7 @@ struct Modelconv: ParsableCommand {
       """,
     version: Conversion.version,
     subcommands: [
-      Convert.self, CoverageCommand.self, Inspect.self, Verify.self, Run.self, Evaluate.self, Bench.self,
+      Convert.self, Quantize.self, CoverageCommand.self, Inspect.self, Verify.self, Run.self, Evaluate.self, Bench.self,
       Operators.self,
     ])
 

@@ -37,7 +37,7 @@ extension ModelDefinition {
 
 extension Model {
   /// A model made of a definition, through the bytes of a model file.
-  private static func made(of definition: ModelDefinition, data: TensorData?, level: Int32?) throws(ApusError) -> Model {
+  static func made(of definition: ModelDefinition, data: TensorData?, level: Int32?) throws(ApusError) -> Model {
     var writerOptions = WriterOptions()
     writerOptions.segmentCodec = .raw
     var options = LoadOptions.full
