@@ -47,7 +47,9 @@ bool apusk_integer_columns_of(const apusk_integer_block *block, int64_t first, i
   }
   const bool whole = tail->a_scale_row == 0, is_byte = tail->output_type != APUSK_FLOAT32;
   const float a_scale = whole ? tail->alpha * *block->a_scale : 1.0f, y_scale = is_byte && whole ? *tail->y_scale : 1.0f;
-  columns->small = true;
+  const float limit = 1 << 20;
+  columns->small = !tail->residual || (tail->factor_a < limit && tail->factor_a > -limit && tail->factor_b < limit &&
+                                       tail->factor_b > -limit);
   for (int64_t j = 0; j < count; j++) {
     const float scale = block->b_scale[(first + j) * tail->b_scale_column];
     // Division by 1 changes nothing.
@@ -121,8 +123,12 @@ static void run_tile(const apusk_integer_isa *isa, const apusk_integer_block *bl
     if (bytes == 4) __builtin_prefetch(line + 64, 1);
   }
   find_rows(block, tile, row, b_zeros, &rows, finish);
+  const bool pairs = isa->finishes_pairs && finish->columns->small && finish->count == 2 * APUSK_INTEGER_PANEL &&
+                     bytes == 1 && !finish->residual && !finish->row_zeros && !finish->row_sums && !finish->row_scales;
   if (block->k > 0) {
+    tile->finish = pairs ? finish : NULL;
     isa->tile(tile);
+    if (pairs) return;
   } else {
     for (int64_t i = 0; i < tile->rows; i++) {
       memcpy(tile->sums + i * finish->sums_row, tile->start, sizeof(int32_t) * (size_t)finish->sums_row);

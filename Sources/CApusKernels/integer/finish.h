@@ -73,12 +73,12 @@ LANES_TARGET static __attribute__((noinline)) void finish_any(const apusk_intege
 
 LANES_TARGET static void finish(const apusk_integer_finish *f) {
   const int32_t type = f->tail->output_type;
-  const bool plain = apusk_integer_is_byte(type) && !f->row_zeros && !f->row_sums && !f->row_scales && !f->residual;
+  const bool plain = apusk_integer_is_byte(type) && !f->row_zeros && !f->row_sums && !f->row_scales;
 #ifdef FINISH_PLAIN
   if (plain && f->columns->small) {
     FINISH_PLAIN(f);
     return;
   }
 #endif
-  finish_any(f, plain);
+  finish_any(f, plain && !f->residual);
 }

@@ -18,38 +18,89 @@ LANES_INLINE lanes_int lanes_dot(lanes_int sum, lanes_a a, lanes_b b) {
   return (lanes_int)_mm512_dpbusd_epi32((__m512i)sum, a, b);
 }
 
+// What ends 8-bit results. Signed ones are found as unsigned ones, 128 larger, and turned at last.
+typedef struct byte_tail {
+  __m512i zeros, low, high, flip, order;
+} byte_tail;
+
+LANES_INLINE byte_tail byte_tail_of(const apusk_integer_finish *f) {
+  const apusk_integer_tail *tail = f->tail;
+  const int32_t shift = tail->output_type == APUSK_INT8 ? 128 : 0;
+  const int32_t zero = f->residual ? tail->residual_zero : f->y_zero;
+  const int32_t low = f->residual ? tail->residual_low : tail->low, high = f->residual ? tail->residual_high : tail->high;
+  return (byte_tail){
+      _mm512_set1_epi16((int16_t)(zero + shift)), _mm512_set1_epi8((char)(low + shift)),
+      _mm512_set1_epi8((char)(high + shift)), _mm512_set1_epi8((char)shift),
+      _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15),
+  };
+}
+
+// Sums to integers next to them times their scales. None is far from the ends of int32, where the conversion would fail.
+LANES_INLINE __m512i scaled(lanes_int sum, const float *scale) {
+  return _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_cvtepi32_ps((__m512i)sum), _mm512_load_ps(scale)));
+}
+
+// Four vectors to 64 bytes in order: packing narrows, and keeps in range what bounds then narrow further.
+LANES_INLINE __m512i packed_bytes(const byte_tail *t, const __m512i *q) {
+  const __m512i words0 = _mm512_adds_epi16(_mm512_packs_epi32(q[0], q[1]), t->zeros);
+  const __m512i words1 = _mm512_adds_epi16(_mm512_packs_epi32(q[2], q[3]), t->zeros);
+  const __m512i bytes = _mm512_min_epu8(_mm512_max_epu8(_mm512_packus_epi16(words0, words1), t->low), t->high);
+  return _mm512_xor_si512(_mm512_permutexvar_epi32(t->order, bytes), t->flip);
+}
+
+// Whole rows of two panels, from where they were summed.
+LANES_INLINE void finish_pairs(const apusk_integer_finish *f, lanes_int (*sums)[2], const int rows) {
+  const byte_tail tail = byte_tail_of(f);
+  const float *scale = f->columns->scale;
+  uint8_t *output = f->output;
+  LANES_UNROLL for (int i = 0; i < rows; i += 2, output += 2 * f->output_row) {
+    const int next = i + 1 < rows ? i + 1 : i;
+    const __m512i q[4] = {scaled(sums[i][0], scale), scaled(sums[i][1], scale + 16), scaled(sums[next][0], scale),
+                          scaled(sums[next][1], scale + 16)};
+    const __m512i bytes = packed_bytes(&tail, q);
+    _mm256_storeu_si256((__m256i *)output, _mm512_castsi512_si256(bytes));
+    if (i + 1 < rows) _mm256_storeu_si256((__m256i *)(output + f->output_row), _mm512_extracti64x4_epi64(bytes, 1));
+  }
+}
+
 #define TILE_ROWS 12
 #define TILE_PANELS 2
+#define TILE_FINISH finish_pairs
 #include "tile.h"
 
-// Four vectors of sums at a time, `across` of them side by side in a row, become 64 bytes: packing narrows and keeps 8 bits in
-// range with a quarter of an instruction each. For sums whose products with their scales are far from the ends of int32.
-LANES_INLINE void finish_bytes(const apusk_integer_finish *f, const int across) {
+// Integers from their zero point, in bounds, and a residual's bytes to those of their sum.
+LANES_INLINE __m512i with_residual(const apusk_integer_finish *f, __m512i q, __m128i bytes) {
   const apusk_integer_tail *tail = f->tail;
-  const apusk_integer_columns *columns = f->columns;
-  // Signed results are found as unsigned ones, 128 larger.
-  const int32_t shift = tail->output_type == APUSK_INT8 ? 128 : 0, zero = f->y_zero + shift;
-  const __m512i zeros = _mm512_set1_epi16((int16_t)zero), low = _mm512_set1_epi8((char)(tail->low + shift));
-  const __m512i flip = _mm512_set1_epi8((char)shift);
-  const __m512i high = _mm512_set1_epi8((char)(tail->high + shift));
-  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  const bool is_signed = tail->output_type == APUSK_INT8;
+  q = _mm512_max_epi32(q, _mm512_set1_epi32(tail->low - f->y_zero));
+  q = _mm512_min_epi32(q, _mm512_set1_epi32(tail->high - f->y_zero));
+  q = _mm512_add_epi32(q, _mm512_set1_epi32(f->y_zero - tail->zero_a));
+  const __m512i r = is_signed ? _mm512_cvtepi8_epi32(bytes) : _mm512_cvtepu8_epi32(bytes);
+  const __m512 own = _mm512_mul_ps(_mm512_cvtepi32_ps(q), _mm512_set1_ps(tail->factor_a));
+  const __m512 other = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_sub_epi32(r, _mm512_set1_epi32(tail->zero_b))),
+                                     _mm512_set1_ps(tail->factor_b));
+  return _mm512_cvtps_epi32(_mm512_add_ps(own, other));
+}
+
+// `across` vectors of a row side by side, four at a time.
+LANES_INLINE void finish_bytes(const apusk_integer_finish *f, const int across) {
+  const byte_tail tail = byte_tail_of(f);
   const __mmask64 mask = f->count >= 64 ? ~0ull : (1ull << f->count) - 1;
   const int64_t rows = f->rows, output_row = f->output_row;
   const bool whole = f->count == 16 * across;
   const int32_t *sums = f->sums;
   uint8_t *output = f->output;
+  const uint8_t *residual = f->residual;
   for (int64_t row = 0; row < rows; row += 4 / across, sums += 64) {
     __m512i q[4];
     LANES_UNROLL for (int i = 0; i < 4; i++) {
-      const int j = i % across * 16;
-      const __m512i sum = _mm512_load_si512(sums + 16 * i);
-      const __m512 v = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), _mm512_load_ps(columns->scale + j));
-      q[i] = _mm512_cvtps_epi32(v);
+      q[i] = scaled(lanes_load(sums + 16 * i), f->columns->scale + i % across * 16);
+      if (!residual || row + i / across >= rows) continue;
+      const __mmask16 some = (__mmask16)(mask >> (i % across * 16));
+      q[i] = with_residual(f, q[i], _mm_maskz_loadu_epi8(some, residual + i / across * output_row + i % across * 16));
     }
-    const __m512i words0 = _mm512_adds_epi16(_mm512_packs_epi32(q[0], q[1]), zeros);
-    const __m512i words1 = _mm512_adds_epi16(_mm512_packs_epi32(q[2], q[3]), zeros);
-    __m512i bytes = _mm512_min_epu8(_mm512_max_epu8(_mm512_packus_epi16(words0, words1), low), high);
-    bytes = _mm512_xor_si512(_mm512_permutexvar_epi32(order, bytes), flip);
+    if (residual) residual += 4 / across * output_row;
+    __m512i bytes = packed_bytes(&tail, q);
     if (across == 4) {
       if (whole) {
         _mm512_storeu_si512(output, bytes);
@@ -110,7 +161,7 @@ LANES_INLINE void lanes_quads(const uint8_t *x0, const uint8_t *x1, const uint8_
 #include "depthwise.h"
 
 const apusk_integer_isa apusk_integer_isa_avx512vnni = {
-    .rows = TILE_ROWS, .panels = TILE_PANELS, .multiplies_per_us = 200000, .tile = tile, .finish = finish,
+    .rows = TILE_ROWS, .panels = TILE_PANELS, .finishes_pairs = true, .multiplies_per_us = 200000, .tile = tile, .finish = finish,
     .depthwise = depthwise, .activate = apusk_activate_f32_avx512,
 };
 #endif

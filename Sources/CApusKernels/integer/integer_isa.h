@@ -13,6 +13,8 @@
 #define APUSK_INTEGER_ROWS 16
 #define APUSK_INTEGER_COLUMNS 64
 
+typedef struct apusk_integer_finish apusk_integer_finish;
+
 // sums[i * 16 * panels + j] of `rows` rows and 1 or 2 panels: start[j] and the sum over quads of a[i] * b[j]. k is
 // runs_y * runs_x runs of `quads` quads, at least one of each.
 typedef struct apusk_integer_tile {
@@ -26,6 +28,7 @@ typedef struct apusk_integer_tile {
   int64_t rows;
   const int32_t *start;        // of each column: where its sums begin
   int32_t *sums;
+  const apusk_integer_finish *finish;  // instead of storing the sums, where the level's finishes_pairs; or NULL
 } apusk_integer_tile;
 
 // What is turned in a quad of a, by whether it is signed; 16 times. In memory, so that no compiler turns quads one by one.
@@ -38,10 +41,10 @@ typedef struct apusk_integer_columns {
   int32_t b_zero[APUSK_INTEGER_COLUMNS];
   float scale[APUSK_INTEGER_COLUMNS];
   float bias[APUSK_INTEGER_COLUMNS];
-  bool small;                             // no sum times its scale goes beyond 2^30
+  bool small;                             // no sum times its scale, and none with a residual, goes beyond 2^30
 } apusk_integer_columns;
 
-typedef struct apusk_integer_finish {
+struct apusk_integer_finish {
   const int32_t *sums;
   int64_t sums_row;
   const apusk_integer_columns *columns;
@@ -55,7 +58,7 @@ typedef struct apusk_integer_finish {
   const apusk_integer_tail *tail;
   float y_scale;
   int32_t y_zero;
-} apusk_integer_finish;
+};
 
 // Sums of a row of output pixels of a depthwise convolution, from rows of input that all exist. `channels` counts up to
 // APUSK_INTEGER_COLUMNS; x is readable for whole blocks of a level's channels.
@@ -75,6 +78,7 @@ typedef struct apusk_integer_depthwise {
 typedef struct apusk_integer_isa {
   int64_t rows;                // of the largest tile
   int32_t panels;              // that a tile takes, where there are so many
+  bool finishes_pairs;         // tiles of two whole panels can end 8-bit results without residual, small ones
   int64_t multiplies_per_us;
   void (*tile)(const apusk_integer_tile *tile);
   void (*finish)(const apusk_integer_finish *finish);

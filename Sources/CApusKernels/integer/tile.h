@@ -1,5 +1,6 @@
 // Template: sums of a block of rows and panels. A level names TILE_ROWS, its most rows; TILE_PANELS, 1 or 2; the quads of a and b
-// that its dot product takes (lanes_a, lanes_b), lanes_a_load, lanes_b_load and lanes_dot.
+// that its dot product takes (lanes_a, lanes_b), lanes_a_load, lanes_b_load and lanes_dot; and perhaps TILE_FINISH, which ends
+// whole rows of two panels.
 
 #define TILE_VECTORS (APUSK_INTEGER_PANEL / LANES)
 
@@ -35,6 +36,12 @@ LANES_INLINE void tile_body(const apusk_integer_tile *t, const int rows, const i
     } while (--x > 0);
     run_y += t->a_y;
   } while (--y > 0);
+#ifdef TILE_FINISH
+  if (panels == 2 && t->finish) {
+    TILE_FINISH(t->finish, sums, rows);
+    return;
+  }
+#endif
   int32_t *out = t->sums;
   LANES_UNROLL for (int i = 0; i < rows; i++) {
     LANES_UNROLL for (int v = 0; v < panels * TILE_VECTORS; v++, out += LANES) lanes_store(out, sums[i][v]);
