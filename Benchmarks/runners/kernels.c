@@ -2,9 +2,10 @@
 //
 // usage: kernels portable|avx2|avx512|best [TEXT]
 //
-// A line for each shape (whose name contains TEXT): the least time of many runs, operations and bytes of weights a second, and
-// how near that is to the floor: the larger of the operations at the peak of the level's registers and of the weights, read
-// once from the cache level that holds them. Peak and bandwidths are measured in the same process.
+// A line for each shape (whose name contains TEXT): the least time of many runs, operations and bytes of weights a second (of a
+// depthwise convolution those of its pixels, too), and how near that is to the floor: the larger of the operations at the peak
+// of the level's registers and of these bytes, read once from the cache level that holds them. Peak and bandwidths are measured
+// in the same process.
 
 #include <sched.h>
 #include <stdbool.h>
@@ -120,23 +121,33 @@ static void measure_product(const measurement *measurement, int64_t m, int64_t n
   free(a), free(b), free(c), free(args);
 }
 
-// Of an image of size x size pixels, padded so that stride 1 keeps its size.
-static void measure_convolution(const measurement *measurement, int64_t size, int64_t cin, int64_t cout, int64_t kernel,
-                                int64_t stride) {
-  const int64_t out = (size + stride - 1) / stride;
+// A convolution of an image of size x size pixels, padded so that stride 1 keeps its size. Depthwise where cin and groups are the
+// same. `winograd`: the algorithm, as in apusk_conv2d_f32_args.
+typedef struct convolution {
+  int64_t size, cin, cout, kernel, stride, groups;
+  int32_t winograd;
+} convolution;
+
+static void measure_convolution(const measurement *measurement, const convolution *c) {
+  const int64_t out = (c->size + c->stride - 1) / c->stride;
+  const bool is_depthwise = c->groups > 1 && c->groups == c->cin;
+  const char *algorithms[] = {"convolution", [APUSK_WINOGRAD_2] = "Winograd F(2x2)", [APUSK_WINOGRAD_4] = "Winograd F(4x4)"};
   char name[NAME_BYTES];
-  snprintf(name, sizeof name, "convolution %lldx%lld/%lld, %lld to %lld, on %lldx%lld", (long long)kernel, (long long)kernel,
-           (long long)stride, (long long)cin, (long long)cout, (long long)out, (long long)out);
+  snprintf(name, sizeof name, "%s %lldx%lld/%lld, %lld to %lld, on %lldx%lld",
+           is_depthwise ? "depthwise" : algorithms[c->winograd], (long long)c->kernel, (long long)c->kernel,
+           (long long)c->stride, (long long)c->cin, (long long)c->cout, (long long)out, (long long)out);
   if (strstr(name, measurement->wanted) == NULL) {
     return;
   }
   const apusk_conv_kernels *kernels = apusk_conv_kernels_for(measurement->level);
-  float *x = floats((size_t)(size * size * cin)), *y = floats((size_t)(out * out * cout));
-  float *weights = floats((size_t)(cout * cin * kernel * kernel)), *bias = floats((size_t)cout);
+  const size_t weight_count = (size_t)(c->cout * (c->cin / c->groups) * c->kernel * c->kernel);
+  const size_t input_count = (size_t)(c->size * c->size * c->cin), output_count = (size_t)(out * out * c->cout);
+  float *x = floats(input_count), *y = floats(output_count), *weights = floats(weight_count), *bias = floats((size_t)c->cout);
   apusk_conv2d_f32_args args = {
-      .x = x, .y = y, .batch = 1, .ih = size, .iw = size, .cin = cin, .oh = out, .ow = out, .cout = cout, .groups = 1,
-      .kh = kernel, .kw = kernel, .stride_h = stride, .stride_w = stride, .dilation_h = 1, .dilation_w = 1,
-      .pad_top = kernel / 2, .pad_left = kernel / 2, .x_pixel_stride = cin, .y_pixel_stride = cout, .tail = apusk_tail_none(),
+      .x = x, .y = y, .batch = 1, .ih = c->size, .iw = c->size, .cin = c->cin, .oh = out, .ow = out, .cout = c->cout,
+      .groups = c->groups, .kh = c->kernel, .kw = c->kernel, .stride_h = c->stride, .stride_w = c->stride,
+      .dilation_h = 1, .dilation_w = 1, .pad_top = c->kernel / 2, .pad_left = c->kernel / 2, .x_pixel_stride = c->cin,
+      .y_pixel_stride = c->cout, .winograd = c->winograd, .tail = apusk_tail_none(),
   };
   args.tail.bias = bias;
   args.tail.activation = APUSK_ACTIVATION_RELU;
@@ -147,8 +158,9 @@ static void measure_convolution(const measurement *measurement, int64_t size, in
   if (apusk_conv2d_f32_plan(kernels, &args, &plan) != 0) {
     fail("apusk_conv2d_f32_plan");
   }
-  const double weight_count = (double)(cout * cin * kernel * kernel);
-  print_time(measurement, name, 2.0 * (double)(out * out) * weight_count, 4.0 * weight_count,
+  // Of a depthwise one the pixels are more than the weights, and each is used a few times only.
+  const size_t bytes = sizeof(float) * (weight_count + (is_depthwise ? input_count + output_count : 0));
+  print_time(measurement, name, 2.0 * (double)(out * out) * (double)weight_count, (double)bytes,
              (turns){&plan, (const char *)&args, sizeof args, 1});
   free(x), free(y), free(weights), free(bias), free(packed);
 }
@@ -217,16 +229,23 @@ int main(int argc, char **argv) {
     measure_product(&m, halves[i][0], halves[i][1], halves[i][2], false, APUSK_FLOAT16);
     measure_product(&m, halves[i][0], halves[i][1], halves[i][2], false, APUSK_BFLOAT16);
   }
-  // ResNet-50's.
-  static const int64_t convolutions[][5] = {
-      {56, 64, 64, 1, 1},   {56, 64, 64, 3, 1},    {56, 64, 256, 1, 1},  {56, 256, 64, 1, 1},   {56, 256, 128, 1, 1},
-      {56, 128, 128, 3, 2}, {28, 128, 512, 1, 1},  {56, 256, 512, 1, 2}, {28, 512, 128, 1, 1},  {28, 128, 128, 3, 1},
-      {28, 256, 256, 3, 2}, {14, 256, 1024, 1, 1}, {28, 512, 1024, 1, 2}, {14, 1024, 256, 1, 1}, {14, 256, 256, 3, 1},
-      {14, 512, 512, 3, 2}, {7, 512, 2048, 1, 1},  {14, 1024, 2048, 1, 2}, {7, 2048, 512, 1, 1}, {7, 512, 512, 3, 1},
+  static const convolution convolutions[] = {
+      // ResNet-50's
+      {224, 3, 64, 7, 2, 1, 0},   {56, 64, 64, 1, 1, 1, 0},    {56, 64, 64, 3, 1, 1, 0},    {56, 64, 256, 1, 1, 1, 0},
+      {56, 256, 64, 1, 1, 1, 0},  {56, 256, 128, 1, 1, 1, 0},  {56, 128, 128, 3, 2, 1, 0},  {28, 128, 512, 1, 1, 1, 0},
+      {56, 256, 512, 1, 2, 1, 0}, {28, 512, 128, 1, 1, 1, 0},  {28, 128, 128, 3, 1, 1, 0},  {28, 256, 256, 3, 2, 1, 0},
+      {14, 256, 1024, 1, 1, 1, 0}, {28, 512, 1024, 1, 2, 1, 0}, {14, 1024, 256, 1, 1, 1, 0}, {14, 256, 256, 3, 1, 1, 0},
+      {14, 512, 512, 3, 2, 1, 0}, {7, 512, 2048, 1, 1, 1, 0},  {14, 1024, 2048, 1, 2, 1, 0}, {7, 2048, 512, 1, 1, 1, 0},
+      {7, 512, 512, 3, 1, 1, 0},
+      // its 3x3 ones by Winograd's algorithms: the operations counted are those of the direct sum
+      {56, 64, 64, 3, 1, 1, 2},   {56, 64, 64, 3, 1, 1, 4},    {28, 128, 128, 3, 1, 1, 2},  {28, 128, 128, 3, 1, 1, 4},
+      {14, 256, 256, 3, 1, 1, 2}, {14, 256, 256, 3, 1, 1, 4},  {7, 512, 512, 3, 1, 1, 2},   {7, 512, 512, 3, 1, 1, 4},
+      // MobileNetV2's and EfficientNet's
+      {224, 3, 32, 3, 2, 1, 0},   {112, 32, 32, 3, 1, 32, 0},  {112, 96, 96, 3, 2, 96, 0},  {56, 144, 144, 3, 1, 144, 0},
+      {28, 192, 192, 3, 1, 192, 0}, {14, 576, 576, 3, 1, 576, 0}, {14, 576, 576, 3, 2, 576, 0}, {7, 960, 960, 3, 1, 960, 0},
+      {56, 144, 144, 5, 2, 144, 0}, {28, 240, 240, 5, 1, 240, 0}, {14, 672, 672, 5, 1, 672, 0}, {14, 672, 672, 5, 2, 672, 0},
+      {7, 1152, 1152, 5, 1, 1152, 0},
   };
-  EACH(i, convolutions) {
-    const int64_t *c = convolutions[i];
-    measure_convolution(&m, c[0], c[1], c[2], c[3], c[4]);
-  }
+  EACH(i, convolutions) measure_convolution(&m, &convolutions[i]);
   return 0;
 }

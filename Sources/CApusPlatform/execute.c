@@ -7,10 +7,7 @@
 
 enum {
   // A step is cut into up to this many chunks a thread, so that threads which start late or run slowly are made up for.
-  chunks_per_thread = 4,
-  // A chunk is at least a grain divided by this: some microseconds, several times what sharing out a step costs. A step that
-  // does not make two of them is not split.
-  chunks_per_grain = 4
+  chunks_per_thread = 4
 };
 
 // Why the run should stop now, or 0.
@@ -23,7 +20,7 @@ static inline int32_t interruption(const apusp_execution *execution) {
 // --- A step on several threads ---
 
 typedef struct split {
-  const apusp_execution *execution;
+  _Alignas(64) const apusp_execution *execution;  // all of it in one line of a cache, which workers fetch
   const apusp_step *step;
   int64_t chunks;
   int64_t phase;
@@ -70,10 +67,12 @@ static void run_chunk(void *context, int32_t chunk, int32_t index) {
   }
 }
 
-// How many chunks of the least size a step makes; 1 for one that is not worth splitting.
-static int64_t least_chunks_of(const apusp_step *step) {
-  int64_t chunks = step->units / (step->grain > chunks_per_grain ? step->grain / chunks_per_grain : 1);
-  return chunks > 1 ? chunks : 1;
+// Into how many chunks a step may be cut; 1 for one that is not worth splitting. A chunk is a grain at least, several times
+// what sharing it out costs; but half a grain is enough for each of two.
+static int64_t most_chunks_of(const apusp_step *step) {
+  int64_t grain = step->grain > 1 ? step->grain : 1, chunks = step->units / grain;
+  if (chunks > 1) return chunks;
+  return step->units > 1 && step->units >= grain / 2 + grain % 2 ? 2 : 1;
 }
 
 static int32_t run_split(const apusp_execution *execution, const apusp_step *step, int64_t phase, uint64_t turn,
@@ -82,6 +81,7 @@ static int32_t run_split(const apusp_execution *execution, const apusp_step *ste
       .execution = execution, .step = step, .chunks = chunks, .phase = phase, .turn = turn, .stop_at = INT64_MAX,
   };
   apusp_pool_fork(execution->pool, (int32_t)chunks, run_chunk, &split);
+  if (atomic_load_explicit(&split.stop_at, memory_order_relaxed) == INT64_MAX) return APUSP_OK;
 
   for (int32_t i = 0; i < threads; i++) {
     const apusp_worker *worker = &execution->workers[i];
@@ -105,8 +105,9 @@ static int32_t run_alone(const apusp_execution *execution, const apusp_step *ste
 static int32_t run_step(const apusp_execution *execution, const apusp_step *step, uint64_t turn, int32_t threads,
                         const apusp_worker **failed) {
   if (step->units <= 0) return APUSP_OK;
-  int64_t chunks = threads > 1 ? least_chunks_of(step) : 1;
+  int64_t chunks = threads > 1 ? most_chunks_of(step) : 1;
   if (chunks > threads * chunks_per_thread) chunks = threads * chunks_per_thread;
+  if (chunks > threads && chunks < step->units) chunks -= chunks % threads;
   int32_t status = APUSP_OK;
   for (int64_t phase = 0; phase == 0 || phase < step->phases; phase++) {
     if (phase > 0) status = interruption(execution);
@@ -128,16 +129,16 @@ static uint64_t first_turn(int64_t steps) {
 // Looks like no other data that lies in scratch. One to one, 0 for 0 alone.
 static uint64_t scattered(uint64_t turn) { return turn * 0x9e3779b97f4a7c15u; }
 
-// How many grains there are to share out, counted as far as it takes to see that they are many.
-static int64_t grains_to_share(const apusp_execution *execution) {
-  const int64_t many = 1024 * chunks_per_grain;
+// How many chunks there are to share out, counted as far as it takes to see that they are many.
+static int64_t chunks_to_share(const apusp_execution *execution) {
+  const int64_t many = 1024;
   int64_t all = 0;
   for (int64_t i = 0; i < execution->count && all < many; i++) {
     const apusp_step *step = &execution->steps[i];
-    int64_t chunks = least_chunks_of(step);
+    int64_t chunks = most_chunks_of(step);
     if (chunks > 1) all += chunks < many && step->phases < many ? chunks * (step->phases > 1 ? step->phases : 1) : many;
   }
-  return (all + chunks_per_grain - 1) / chunks_per_grain;
+  return all;
 }
 
 int32_t apusp_execute(const apusp_execution *execution, apusp_outcome *outcome) {
@@ -145,8 +146,8 @@ int32_t apusp_execute(const apusp_execution *execution, apusp_outcome *outcome) 
   if (execution->worker_count < 1 || !execution->workers) return outcome->status = APUSP_INVALID_ARGUMENT;
   int32_t entered = 0;
   if (execution->pool && apusp_pool_threads(execution->pool) <= execution->worker_count) {
-    int64_t grains = grains_to_share(execution);
-    if (grains > 0) entered = apusp_pool_enter(execution->pool, grains);
+    int64_t chunks = chunks_to_share(execution);
+    if (chunks > 0) entered = apusp_pool_enter(execution->pool, chunks);
   }
   int32_t threads = entered > 1 ? entered : 1;
   for (int32_t i = 0; i < threads; i++) {

@@ -16,11 +16,20 @@
 // front; a thread whose share is empty takes from the back of the others'. So in the next job of the same size each thread
 // has the data in its cache that it had before, and the caller does what a worker that does not come has left.
 //
-// A job is published by writing its parts and then the shares. A thread takes a chunk by exchanging a share's word, and only
-// then reads the job's parts: they can not change before the chunk is counted as finished. So a worker that comes late,
-// after any number of other jobs, either finds nothing or takes a chunk of the job of the day.
+// A job is published by writing its parts into each share, then the share's range, then its count of jobs. A thread takes a
+// chunk by exchanging a share's range, and only then reads the job's parts: they can not change before the chunk is counted as
+// finished. So a worker that comes late, after any number of other jobs, either finds nothing or takes a chunk of the job of
+// the day.
+//
+// Between CPUs that share no cache each line that one writes and the other reads costs 200 ns. A job takes two of them one
+// after the other: what a thread is to do, and how much it has done.
 typedef struct share {
   _Alignas(64) _Atomic(uint64_t) range;  // first chunk << 32 | end
+  _Atomic(uint32_t) job;                 // a count of jobs, that the worker looks at while it spins
+  apusp_pool_body body;
+  _Atomic(void *) context;
+
+  _Alignas(64) _Atomic(uint32_t) done;  // chunks of all jobs that this thread has finished
 } share;
 
 struct apusp_pool {
@@ -38,13 +47,12 @@ struct apusp_pool {
   uint64_t woken_at;                 // when workers were last woken
   uint64_t alone_until;              // runs before that do without workers
 
-  _Alignas(64) _Atomic(uint32_t) job;  // a count of jobs, that workers look at while they spin
-  _Atomic(int32_t) caller_cpu;         // where the run was begun; -1 between runs
-  apusp_pool_body body;
-  void *context;
+  uint32_t jobs;                     // so far
+  uint32_t done;                     // chunks of all jobs that other threads than the caller have finished
 
-  _Alignas(64) _Atomic(uint32_t) unfinished;  // chunks, and the bit below; the caller sleeps on it
-  _Alignas(64) _Atomic(int32_t) sleepers;     // workers that sleep or are about to
+  _Alignas(64) _Atomic(int32_t) caller_cpu;  // where the run was begun; -1 between runs
+  _Atomic(uint32_t) caller_sleeps;           // 1 where it does, on this word
+  _Atomic(int32_t) sleepers;                 // workers that sleep or are about to
   _Atomic(uint32_t) wakes;                    // a count that workers sleep on
   _Atomic(bool) stopping;
 
@@ -58,14 +66,13 @@ enum {
   spin_after_run = 50000,
   spin_inside_run = 200000,
   pauses_per_look = 16,  // at the clock
-  // In grains, each some microseconds of work: what a run must hold for sleeping workers to be woken. Less is done before they
+  // In chunks of about 2.5 us: what a run must hold for sleeping workers to be woken. Less is done before they
   // come; but where one run follows the other closely they will be awake for the next.
-  work_worth_waking = 6,
+  work_worth_waking = 24,
   // Where something else has the CPUs a worker may lose its own in the middle of a chunk, and the caller waits for
   // milliseconds. It then does without workers for so many times as long, so that this costs a small part of the time.
   alone_per_wait = 8
 };
-static const uint32_t caller_sleeps = 1u << 30;
 
 // --- Claiming and finishing ---
 
@@ -83,54 +90,67 @@ static int32_t take_from(share *share, bool front) {
   }
 }
 
-// The number of a chunk that is now the thread's to do, or -1.
-static int32_t claim(apusp_pool *pool, int32_t thread) {
-  int32_t chunk = take_from(&pool->shares[thread], true);
-  for (int32_t i = 1; i < pool->threads && chunk < 0; i++) {
+// A thread's next chunk, and the share that it is from.
+typedef struct claimed {
+  int32_t chunk;  // -1 where there is none left
+  const share *from;
+} claimed;
+
+static claimed claim(apusp_pool *pool, int32_t thread) {
+  claimed next = {take_from(&pool->shares[thread], true), &pool->shares[thread]};
+  for (int32_t i = 1; i < pool->threads && next.chunk < 0; i++) {
     int32_t other = thread + i < pool->threads ? thread + i : thread + i - pool->threads;
-    chunk = take_from(&pool->shares[other], false);
+    next = (claimed){take_from(&pool->shares[other], false), &pool->shares[other]};
   }
-  return chunk;
+  return next;
 }
 
-// Does `chunk` and all that can be claimed after it. Returns how many these were.
-static uint32_t work(apusp_pool *pool, int32_t chunk, int32_t thread) {
+// Does a chunk and all that can be claimed after it. Returns how many these were.
+static uint32_t work(apusp_pool *pool, claimed next, int32_t thread) {
   uint32_t done = 0;
-  for (; chunk >= 0; chunk = claim(pool, thread), done++) pool->body(pool->context, chunk, thread);
+  for (; next.chunk >= 0; next = claim(pool, thread), done++) {
+    next.from->body(atomic_load_explicit(&next.from->context, memory_order_relaxed), next.chunk, thread);
+  }
   return done;
 }
 
 // Counts chunks as finished on a thread other than the caller's.
-static void finish(apusp_pool *pool, uint32_t done) {
-  uint32_t before = atomic_fetch_sub_explicit(&pool->unfinished, done, memory_order_acq_rel);
-  if (before == (caller_sleeps | done)) apusp_futex_wake(&pool->unfinished, 1);
+static void finish(apusp_pool *pool, uint32_t done, int32_t thread) {
+  // Sequentially consistent, as is the caller's side: either it sees the count, or we see that it sleeps.
+  atomic_fetch_add(&pool->shares[thread].done, done);
+  if (atomic_load(&pool->caller_sleeps) != 0 && atomic_exchange(&pool->caller_sleeps, 0) != 0) {
+    apusp_futex_wake(&pool->caller_sleeps, 1);
+  }
 }
 
-// Counts the caller's own chunks as finished and waits for those that workers have begun. It spins for at most half as long
-// as the job has taken so far, or as sleeping is not worth while.
-static void finish_and_wait(apusp_pool *pool, uint32_t done, uint64_t began) {
-  uint32_t left = atomic_fetch_sub_explicit(&pool->unfinished, done, memory_order_acq_rel) - done;
+// Whether the others have finished `chunks` of this job.
+static bool others_have_done(const apusp_pool *pool, uint32_t chunks) {
+  uint32_t all = 0;
+  for (int32_t i = 0; i < pool->threads; i++) all += atomic_load(&pool->shares[i].done);
+  return all - pool->done == chunks;
+}
+
+// Waits for the chunks that workers have begun. It spins for at most half as long as the job has taken so far, or as sleeping
+// is not worth while.
+static void wait_for(apusp_pool *pool, uint32_t chunks, uint64_t began) {
   uint64_t until = 0;
-  while (left != 0 && pool->spins) {
-    for (int i = 0; i < pauses_per_look && left != 0; i++) {
+  while (pool->spins) {
+    for (int i = 0; i < pauses_per_look; i++) {
+      if (others_have_done(pool, chunks)) return;
       apusp_pause();
-      left = atomic_load_explicit(&pool->unfinished, memory_order_acquire);
     }
-    if (left == 0) return;
     uint64_t now = apusp_clock_now();
     if (until == 0) until = now + ((now - began) / 2 > spin_after_run ? (now - began) / 2 : spin_after_run);
     if (now >= until) break;
   }
-  if (left == 0) return;
+  if (others_have_done(pool, chunks)) return;
   uint64_t slept_at = apusp_clock_now();
-  while ((left & ~caller_sleeps) != 0) {
-    if ((left & caller_sleeps) != 0 ||
-        atomic_compare_exchange_strong_explicit(&pool->unfinished, &left, left | caller_sleeps, memory_order_acquire,
-                                                memory_order_acquire)) {
-      apusp_futex_wait(&pool->unfinished, left | caller_sleeps);
-      left = atomic_load_explicit(&pool->unfinished, memory_order_acquire);
-    }
+  for (;;) {
+    atomic_store(&pool->caller_sleeps, 1);
+    if (others_have_done(pool, chunks)) break;
+    apusp_futex_wait(&pool->caller_sleeps, 1);
   }
+  atomic_store(&pool->caller_sleeps, 0);
   uint64_t now = apusp_clock_now();
   pool->alone_until = now + alone_per_wait * (now - slept_at);
 }
@@ -145,13 +165,13 @@ static void keep_off_the_callers_cpu(apusp_pool *pool) {
   if (pool->spins && cpu >= 0 && apusp_current_cpu() == cpu) apusp_leave_cpu(cpu);
 }
 
-// Spins until there is another job than `seen`. False where none has come in good time.
-static bool spin_for_job(apusp_pool *pool, uint32_t seen) {
+// Spins until the worker's share is of another job than `seen`. False where none has come in good time.
+static bool spin_for_job(apusp_pool *pool, const share *own, uint32_t seen) {
   if (!pool->spins) return false;
   for (uint64_t began = 0;;) {
     for (int i = 0; i < pauses_per_look; i++) {
       apusp_pause();
-      if (atomic_load_explicit(&pool->job, memory_order_acquire) != seen) return true;
+      if (atomic_load_explicit(&own->job, memory_order_acquire) != seen) return true;
     }
     if (is_stopping(pool)) return true;
     keep_off_the_callers_cpu(pool);
@@ -162,27 +182,29 @@ static bool spin_for_job(apusp_pool *pool, uint32_t seen) {
   }
 }
 
-static void sleep_until_woken(apusp_pool *pool, uint32_t seen) {
+static void sleep_until_woken(apusp_pool *pool, const share *own, uint32_t seen) {
   uint32_t wakes = atomic_load(&pool->wakes);
-  // Sequentially consistent, as is the caller's side: either it sees a sleeper, or we see the job.
   atomic_fetch_add(&pool->sleepers, 1);
-  if (atomic_load(&pool->job) == seen && !atomic_load(&pool->stopping)) apusp_futex_wait(&pool->wakes, wakes);
+  if (atomic_load(&own->job) == seen && !atomic_load(&pool->stopping)) apusp_futex_wait(&pool->wakes, wakes);
   atomic_fetch_sub(&pool->sleepers, 1);
 }
 
 static void worker_main(void *argument, int32_t index) {
   apusp_pool *pool = argument;
+  const share *own = &pool->shares[index];
   for (uint32_t seen = 0; !is_stopping(pool);) {
-    keep_off_the_callers_cpu(pool);
-    uint32_t job = atomic_load_explicit(&pool->job, memory_order_acquire);
+    uint32_t job = atomic_load_explicit(&own->job, memory_order_acquire);
     if (job != seen) {
       seen = job;
-      int32_t chunk = claim(pool, index);
-      if (chunk < 0) continue;
+      // What the job reads first comes while the share is claimed; it may be another's by now.
+      __builtin_prefetch(atomic_load_explicit(&own->context, memory_order_relaxed));
+      claimed next = claim(pool, index);
+      if (next.chunk < 0) continue;
       apusp_fp_enter();  // again for each job: a custom kernel may have left another mode
-      finish(pool, work(pool, chunk, index));
-    } else if (!spin_for_job(pool, seen)) {
-      sleep_until_woken(pool, seen);
+      finish(pool, work(pool, next, index), index);
+    } else if (!spin_for_job(pool, own, seen)) {
+      sleep_until_woken(pool, own, seen);
+      keep_off_the_callers_cpu(pool);
     }
   }
 }
@@ -198,12 +220,12 @@ static void wake_workers(apusp_pool *pool, int32_t sleepers, int32_t wanted, uin
 static void host_body(void *context, int32_t index) {
   apusp_pool *pool = context;
   if (index < 0 || index >= pool->threads) return;
-  int32_t chunk = claim(pool, index);
-  if (chunk < 0) return;
+  claimed next = claim(pool, index);
+  if (next.chunk < 0) return;
   uint64_t mode = apusp_fp_enter();
-  uint32_t done = work(pool, chunk, index);
+  uint32_t done = work(pool, next, index);
   apusp_fp_leave(mode);
-  finish(pool, done);
+  finish(pool, done, index);
 }
 
 // --- Running ---
@@ -213,10 +235,10 @@ static bool take(apusp_pool *pool) {
          !atomic_exchange_explicit(&pool->taken, true, memory_order_acquire);
 }
 
-int32_t apusp_pool_enter(apusp_pool *pool, int64_t grains) {
+int32_t apusp_pool_enter(apusp_pool *pool, int64_t chunks) {
   if (!pool || pool->threads <= 1 || !take(pool)) return 0;
   if (pool->host.run) return pool->threads;
-  if (pool->alone_until != 0 && grains < INT64_MAX) {
+  if (pool->alone_until != 0 && chunks < INT64_MAX) {
     if (apusp_clock_now() < pool->alone_until) return 1;
     pool->alone_until = 0;
   }
@@ -224,8 +246,8 @@ int32_t apusp_pool_enter(apusp_pool *pool, int64_t grains) {
   int32_t sleepers = atomic_load_explicit(&pool->sleepers, memory_order_relaxed);
   if (sleepers == 0) return pool->threads;
   uint64_t now = apusp_clock_now();
-  if (grains >= work_worth_waking || now - pool->left_at < spin_after_run) {
-    wake_workers(pool, sleepers, grains < pool->threads ? (int32_t)grains : pool->threads - 1, now);
+  if (chunks >= work_worth_waking || now - pool->left_at < spin_after_run) {
+    wake_workers(pool, sleepers, chunks < pool->threads ? (int32_t)chunks : pool->threads - 1, now);
   } else if (sleepers == pool->threads - 1) {
     return 1;
   }
@@ -238,35 +260,44 @@ void apusp_pool_leave(apusp_pool *pool) {
   atomic_store_explicit(&pool->taken, false, memory_order_release);
 }
 
-// Wakes workers that fell asleep inside the run. One that sleeps so soon after it was woken is still on its way.
+// Wakes workers that fell asleep inside the run. One that sleeps so soon after it was woken is still on its way. One that is
+// about to sleep may miss a job, not the next; that costs less than to wait until the job is written where it can see it, but
+// where all sleep after each job.
 static void wake_for_job(apusp_pool *pool, int32_t wanted, uint64_t now) {
-  int32_t sleepers = atomic_load(&pool->sleepers);
+  if (!pool->spins) atomic_thread_fence(memory_order_seq_cst);
+  int32_t sleepers = atomic_load_explicit(&pool->sleepers, memory_order_relaxed);
   if (sleepers > 0 && (!pool->spins || now - pool->woken_at >= spin_after_run)) wake_workers(pool, sleepers, wanted, now);
 }
 
 void apusp_pool_fork(apusp_pool *pool, int32_t chunks, apusp_pool_body body, void *context) {
-  uint64_t began = apusp_clock_now();
-  uint32_t threads = (uint32_t)pool->threads;
-  pool->body = body;
-  pool->context = context;
-  atomic_store_explicit(&pool->unfinished, (uint32_t)chunks, memory_order_relaxed);
-  uint32_t each = (uint32_t)chunks / threads, more = (uint32_t)chunks % threads, first = 0;
-  for (uint32_t i = 0; i < threads; i++) {
-    uint32_t end = first + each + (i < more);
-    atomic_store_explicit(&pool->shares[i].range, range_of(first, end), memory_order_release);
-    first = end;
+  uint32_t threads = (uint32_t)pool->threads, each = (uint32_t)chunks / threads, more = (uint32_t)chunks % threads;
+  uint32_t end = (uint32_t)chunks;
+  // The caller's first chunk is taken already, but where a call of the host's may be what does it.
+  const uint32_t taken = pool->host.run ? 0 : 1;
+  pool->jobs++;
+  for (uint32_t i = threads; i-- > 0;) {
+    share *share = &pool->shares[i];
+    uint32_t first = end - each - (i < more);
+    share->body = body;
+    atomic_store_explicit(&share->context, context, memory_order_relaxed);
+    atomic_store_explicit(&share->range, range_of(first + (i == 0 ? taken : 0), end), memory_order_release);
+    atomic_store_explicit(&share->job, pool->jobs, memory_order_release);
+    end = first;
   }
+  uint64_t began = apusp_clock_now();
   if (pool->host.run) {
     pool->host.run(pool->host.user, chunks < pool->threads ? chunks : pool->threads, host_body, pool);
   } else {
-    atomic_fetch_add(&pool->job, 1);
     wake_for_job(pool, chunks - 1, began);
   }
-  finish_and_wait(pool, work(pool, claim(pool, 0), 0), began);
+  claimed first = {0, &pool->shares[0]};
+  uint32_t others = (uint32_t)chunks - work(pool, taken > 0 ? first : claim(pool, 0), 0);
+  wait_for(pool, others, began);
+  pool->done += others;
 }
 
 void apusp_pool_run(apusp_pool *pool, int32_t chunks, apusp_pool_body body, void *context) {
-  if (chunks <= 1 || (uint32_t)chunks >= caller_sleeps || apusp_pool_enter(pool, INT64_MAX) == 0) {
+  if (chunks <= 1 || (uint32_t)chunks >= 1u << 30 || apusp_pool_enter(pool, INT64_MAX) == 0) {
     for (int32_t chunk = 0; chunk < chunks; chunk++) body(context, chunk, 0);
     return;
   }
@@ -295,13 +326,17 @@ static int32_t create(apusp_memory *memory, int32_t threads, int32_t workers, ap
   created->left_at = created->woken_at = created->alone_until = 0;
   atomic_init(&created->references, 1);
   atomic_init(&created->taken, false);
-  atomic_init(&created->job, 0);
+  created->jobs = created->done = 0;
   atomic_init(&created->caller_cpu, -1);
-  atomic_init(&created->unfinished, 0);
+  atomic_init(&created->caller_sleeps, 0);
   atomic_init(&created->sleepers, 0);
   atomic_init(&created->wakes, 0);
   atomic_init(&created->stopping, false);
-  for (int32_t i = 0; i < threads; i++) atomic_init(&created->shares[i].range, 0);
+  for (int32_t i = 0; i < threads; i++) {
+    atomic_init(&created->shares[i].range, 0);
+    atomic_init(&created->shares[i].job, 0);
+    atomic_init(&created->shares[i].done, 0);
+  }
   *pool = created;
   return APUSP_OK;
 }

@@ -122,6 +122,25 @@ final class TestProgram {
     }
   }
 
+  @Test func chunksAreGrainsButTwoOfHalfAGrainWillDo() throws {
+    let pool = try TestPool(
+      host: apusp_parallel_for(
+        user: nil, threads: 2,
+        run: { _, count, body, context in
+          for i in 0..<count { body(context, i) }
+        }))
+    // 70 units are seven grains, which two threads share in six chunks.
+    for (units, chunks) in [(4, 1), (5, 2), (19, 2), (20, 2), (40, 4), (70, 6), (1000, 8)] {
+      let program = TestProgram(units: [units], grain: 10)
+      program.steps[0].kernel = { args, begin, _, _ in
+        args!.assumingMemoryBound(to: MarkArguments.self).pointee.cells[Int(begin)] = 1
+        return 0
+      }
+      #expect(program.run(pool: pool).status == 0)
+      #expect(program.cells[0].reduce(0) { $0 + Int($1) } == chunks, "\(units)")
+    }
+  }
+
   @Test func anEmptyProgramSucceeds() {
     let outcome = TestProgram(units: [], grain: 1).run()
     #expect(outcome.status == 0 && outcome.step == 0)

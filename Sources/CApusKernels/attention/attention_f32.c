@@ -34,7 +34,7 @@ int32_t apusk_attention_f32_plan(int32_t level, const apusk_attention_f32_args *
   }
   // Exponentials are worth about 16 products each.
   double products = (double)lanes * (double)args->keys * (double)(args->size + args->value_size + 16);
-  plan->grain = 1 + (int64_t)(10.0 * (double)kernels->multiplies_per_us / (products + 1.0));
+  plan->grain = 1 + (int64_t)(2.5 * (double)kernels->multiplies_per_us / (products + 1.0));
   return 0;
 }
 

@@ -175,9 +175,9 @@ static void run_rows(const apusk_conv_isa *isa, const apusk_conv2d_f32_args *arg
   int64_t bands = apusk_divide_up(args->oh, args->rows_per_unit);
   int64_t parts = apusk_divide_up(shape->panels, args->panels_per_unit);
   for (int64_t unit = begin; unit < end;) {
-    int64_t part = unit % parts, oy = unit / parts % bands * args->rows_per_unit;
+    int64_t part = unit % parts, band = unit / parts % bands, oy = args->oh * band / bands;
     int64_t group = unit / parts / bands % args->groups, image = unit / parts / bands / args->groups;
-    int64_t rows = args->oh - oy < args->rows_per_unit ? args->oh - oy : args->rows_per_unit;
+    int64_t rows = args->oh * (band + 1) / bands - oy;
     int64_t end_part = parts - part < end - unit ? parts : part + (end - unit);
     int64_t end_panel = end_part * args->panels_per_unit, channel = group * shape->group_cin;
     const float *x = worker->scratch;

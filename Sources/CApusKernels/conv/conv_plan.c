@@ -73,14 +73,21 @@ static int32_t check(const apusk_conv_kernels *kernels, const apusk_conv2d_f32_a
   return 0;
 }
 
+// The time of a unit in us, in a step of so many multiplications: long ones only where there is enough for several threads.
+static double unit_time(const apusk_conv_isa *isa, double multiplies, double longest) {
+  double quarter = multiplies / (4.0 * (double)isa->gemm->multiplies_per_us);
+  return quarter < 1.25 ? 1.25 : quarter < longest ? quarter : longest;
+}
+
 // Bands of output rows: as many as make about 20 us and keep their input in the L2 cache.
 static int32_t cut_rows(const apusk_conv_isa *isa, apusk_conv2d_f32_args *args, const apusk_conv_shape *shape,
                         apusk_plan *plan) {
-  double wanted = 20.0 * (double)isa->gemm->multiplies_per_us;
   double panel_row = (double)args->ow * (double)shape->k * isa->gemm->kernels.nr;
   double row = panel_row * (double)shape->panels;
-  int64_t rows = 1;
-  while (rows < args->oh && (row * (double)rows < wanted || rows * args->ow < 64) &&
+  double time = unit_time(isa, row * (double)args->oh * (double)(args->batch * args->groups), 20.0);
+  double wanted = time * (double)isa->gemm->multiplies_per_us;
+  int64_t rows = 1, least = time < 20.0 ? 16 : 64;
+  while (rows < args->oh && (row * (double)rows < wanted || rows * args->ow < least) &&
          (!shape->staged || apusk_conv_staged_floats(args, shape, rows + 1) <= 49152)) {
     rows++;
   }
@@ -98,15 +105,25 @@ static int32_t cut_rows(const apusk_conv_isa *isa, apusk_conv2d_f32_args *args, 
 }
 
 // Blocks of pixels, so that threads keep the part of the image that they have in their caches from layer to layer: two
-// micro-kernels at least, as many as make 10 us. Where two of them make more than 20 us, parts of the panels as well.
+// micro-kernels at least, or one where there are few, as many as make 10 us. Where two of them make more than 20 us, parts of
+// the panels as well; and where there are too few blocks for several threads.
 static int32_t cut_pixels(const apusk_conv_isa *isa, apusk_conv2d_f32_args *args, const apusk_conv_shape *shape,
                           apusk_plan *plan) {
   int64_t pixels = args->batch * args->oh * args->ow, speed = isa->gemm->multiplies_per_us, mr = isa->gemm->kernels.mr;
   double each = (double)shape->k * isa->gemm->kernels.nr, wanted = 10.0 * (double)speed;
-  int64_t rows = 2 * mr;
+  if (pixels <= 2 && args->groups == 1) {
+    args->rows_per_unit = pixels;
+    plan->grain = apusk_gemm_cut_wide(isa->gemm, pixels, shape->panels, isa->gemm->wide_panels[pixels - 1], each,
+                                      &args->panels_per_unit);
+    plan->scratch_bytes = apusk_gemm_block_scratch_floats(pixels) * (int64_t)sizeof(float);
+    plan->units = apusk_divide_up(shape->panels, args->panels_per_unit);
+    return 0;
+  }
+  int64_t rows = pixels > 4 * mr && pixels <= 16 * mr ? mr : 2 * mr;
   while (rows + mr <= APUSK_GEMM_BLOCK_ROWS && each * (double)(rows * shape->panels) < wanted) rows += mr;
   args->rows_per_unit = apusk_divide_up(pixels, apusk_divide_up(pixels, rows));
   double block = each * (double)(args->rows_per_unit * shape->panels);
+  if (pixels <= 2 * mr) wanted = unit_time(isa, block, 10.0) * (double)speed;
   int64_t parts = block <= 2.0 * wanted ? 1 : (int64_t)(block / wanted);
   args->panels_per_unit = parts >= shape->panels ? 1 : shape->panels / parts;
   plan->grain = apusk_gemm_grain(each * (double)args->rows_per_unit * (double)args->panels_per_unit, speed);

@@ -55,8 +55,14 @@ static inline void apusk_tile_look_ahead(apusk_tile *tile, const float *next, in
 void apusk_gemm_cut(const apusk_gemm_isa *isa, int64_t rows, int64_t panels, double multiplies_per_row_and_panel,
                     int64_t *rows_per_unit, int64_t *panels_per_unit);
 
-// Units that make about 10 us.
+// Units that make about 2.5 us.
 int64_t apusk_gemm_grain(double unit_multiplies, int64_t multiplies_per_us);
+
+// Cuts the product of one or two rows (of up to 8 with 16-bit weights), which takes the time of reading B: units of 128 KiB of
+// floats and more, whole groups of the panels that are done together; single panels where that makes only a few.
+// `each`: multiplications of a row and a panel. Returns the grain.
+int64_t apusk_gemm_cut_wide(const apusk_gemm_isa *isa, int64_t rows, int64_t panels, int64_t group, double each,
+                            int64_t *panels_per_unit);
 
 // How `rows` are shared by micro-kernels of at most mr rows, as evenly as possible: the size of tile `index` of `tiles`.
 static inline int64_t apusk_tile_rows(int64_t rows, int64_t tiles, int64_t index) {

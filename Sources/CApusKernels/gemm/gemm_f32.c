@@ -43,10 +43,18 @@ void apusk_gemm_cut(const apusk_gemm_isa *isa, int64_t rows, int64_t panels, dou
 }
 
 int64_t apusk_gemm_grain(double unit_multiplies, int64_t multiplies_per_us) {
-  double per = 10.0 * (double)multiplies_per_us;
+  double per = 2.5 * (double)multiplies_per_us;
   if (unit_multiplies >= per) return 1;
   double grain = per / (unit_multiplies < 1.0 ? 1.0 : unit_multiplies);
-  return (int64_t)grain + 1;  // at most 10 * multiplies_per_us
+  return (int64_t)grain + 1;  // at most 2.5 * multiplies_per_us
+}
+
+int64_t apusk_gemm_cut_wide(const apusk_gemm_isa *isa, int64_t rows, int64_t panels, int64_t group, double each,
+                            int64_t *panels_per_unit) {
+  int64_t groups = each * (double)group >= 32768.0 ? 1 : 1 + (int64_t)(32768.0 / ((each + 1.0) * (double)group));
+  *panels_per_unit = panels >= 4 * groups * group ? groups * group : 1;
+  int64_t speed = isa->multiplies_per_us * rows / (each * (double)panels > 131072.0 ? 8 : 2);
+  return apusk_gemm_grain(each * (double)(rows * *panels_per_unit), speed);
 }
 
 int32_t apusk_gemm_f32_plan(const apusk_gemm_kernels *kernels, apusk_gemm_f32_args *args, apusk_plan *plan) {
@@ -66,16 +74,14 @@ int32_t apusk_gemm_f32_plan(const apusk_gemm_kernels *kernels, apusk_gemm_f32_ar
   if (half && args->half_type != APUSK_FLOAT16 && args->half_type != APUSK_BFLOAT16) return 502;
   const int64_t group = half ? apusk_half_panels(isa, args->m) : args->m <= 2 ? isa->wide_panels[args->m - 1] : 0;
   if (group > 0) {
-    // Reading B decides: several of the groups of panels that are done together, at least 128 KiB of floats.
-    int64_t groups = each * (double)group >= 32768.0 ? 1 : 1 + (int64_t)(32768.0 / ((each + 1.0) * (double)group));
     args->rows_per_unit = args->m;
-    args->panels_per_unit = groups >= panels / group + 1 ? panels : groups * group;
-    speed = speed / 8 * args->m;  // of up to 8 rows
+    plan->grain = apusk_gemm_cut_wide(isa, args->m, panels, group, each, &args->panels_per_unit);
   } else {
     apusk_gemm_cut(isa, args->m, panels, each, &args->rows_per_unit, &args->panels_per_unit);
     // Units side by side are done as one: small ones cost nothing, and threads can have equal shares of them.
-    double most = 5.0 * (double)speed / ((each + 1.0) * (double)args->rows_per_unit);
+    double most = 2.0 * (double)speed / ((each + 1.0) * (double)args->rows_per_unit);
     if (most < (double)args->panels_per_unit) args->panels_per_unit = most < 1.0 ? 1 : (int64_t)most;
+    plan->grain = apusk_gemm_grain(each * (double)args->rows_per_unit * (double)args->panels_per_unit, speed);
   }
   int64_t blocks = apusk_divide_up(args->m, args->rows_per_unit);
   int64_t parts = apusk_divide_up(panels, args->panels_per_unit);
@@ -83,7 +89,6 @@ int32_t apusk_gemm_f32_plan(const apusk_gemm_kernels *kernels, apusk_gemm_f32_ar
       __builtin_mul_overflow(plan->units, args->batches, &plan->units)) {
     return 301;
   }
-  plan->grain = apusk_gemm_grain(each * (double)args->rows_per_unit * (double)args->panels_per_unit, speed);
   int64_t scratch = apusk_gemm_block_scratch_floats(args->rows_per_unit) + (half ? APUSK_HALF_STRIP_FLOATS : 0);
   plan->scratch_bytes = scratch * (int64_t)sizeof(float);
   return 0;

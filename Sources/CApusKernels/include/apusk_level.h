@@ -25,7 +25,7 @@ extern "C" {
 typedef struct apusk_plan {
   apusp_kernel kernel;
   int64_t units;          // all the work; 0 if there is nothing to do
-  int64_t grain;          // fewest units worth giving to a thread
+  int64_t grain;          // units that take about 2.5 us (apusp_step.h)
   int64_t scratch_bytes;  // what each worker's scratch must hold at least
   int64_t phases;         // how often all units are done, with a barrier between (apusp_step.h); 0 is the same as 1
 } apusk_plan;

@@ -136,7 +136,7 @@ void apusk_integer_pack_run(const void *source, int64_t k_stride, int64_t column
 // so. `multiplies` are those of a row and panel.
 void apusk_integer_cut(const apusk_integer_isa *isa, int64_t rows, int64_t panels, double multiplies, int64_t most_rows,
                        int64_t *rows_per_unit, int64_t *panels_per_unit);
-// Units of so many multiplies that take about 10 us.
+// Units of so many multiplies that take about 2.5 us.
 int64_t apusk_integer_grain(const apusk_integer_isa *isa, double multiplies);
 
 static inline int32_t apusk_integer_byte(const void *bytes, int64_t index, bool is_signed) {

@@ -42,7 +42,7 @@ const apusk_integer_isa *apusk_integer_isa_of(int32_t level) {
 }
 
 int64_t apusk_integer_grain(const apusk_integer_isa *isa, double multiplies) {
-  const double wanted = 10.0 * (double)isa->multiplies_per_us;
+  const double wanted = 2.5 * (double)isa->multiplies_per_us;
   return multiplies >= wanted ? 1 : 1 + (int64_t)(wanted / (multiplies < 1.0 ? 1.0 : multiplies));
 }
 

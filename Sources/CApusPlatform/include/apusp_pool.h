@@ -63,10 +63,10 @@ void apusp_pool_run(apusp_pool *APUSP_NULLABLE pool, int32_t chunks, apusp_pool_
 //
 // apusp_pool_enter answers with the number of threads to count on. It is 0, and nothing was entered, where the workers are
 // another's. It is 1 where they sleep and the run is not worth waking them, and for a while after one kept the caller waiting
-// because something else had its CPU; the run must be left all the same. `grains` says how much there is to share out, in
-// pieces of about 10 us: sleeping workers come too late for few of them. One run that follows another within 50 us is always
+// because something else had its CPU; the run must be left all the same. `chunks` says how much there is to share out, in
+// pieces of about 2.5 us: sleeping workers come too late for few of them. One run that follows another within 50 us is always
 // worth it, and INT64_MAX has the workers in any case.
-int32_t apusp_pool_enter(apusp_pool *APUSP_NULLABLE pool, int64_t grains);
+int32_t apusp_pool_enter(apusp_pool *APUSP_NULLABLE pool, int64_t chunks);
 
 // apusp_pool_run for a caller that has entered; chunks is 1 ..< 2^30.
 void apusp_pool_fork(apusp_pool *APUSP_NONNULL pool, int32_t chunks, apusp_pool_body APUSP_NONNULL body,

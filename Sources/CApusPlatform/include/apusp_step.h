@@ -31,6 +31,7 @@ typedef struct apusp_worker {
   apusp_fault fault;     // written by a kernel that returns a status other than 0
   int32_t status;        // the executor's own: what the failed kernel returned
   int64_t failed_at;     // the executor's own: the first unit of the chunk that failed
+  int64_t unused[4];     // 128 bytes: no two workers write to one line of a cache
 } apusp_worker;
 
 // Does the units [begin, end) of a step. Units are independent: any split among threads gives the same bits.
@@ -46,7 +47,7 @@ typedef struct apusp_step {
   apusp_kernel kernel;
   const void *args;
   int64_t units;  // all the work, in the kernel's own units
-  int64_t grain;  // units that take about 10 us: a step of less than one grain stays on the calling thread
+  int64_t grain;  // units that take about 2.5 us: a step of less than half of them stays on the calling thread
   int32_t node;   // index of the program's node, for profiles and errors
   int64_t phases; // 0 is the same as 1
 } apusp_step;
