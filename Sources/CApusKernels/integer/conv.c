@@ -170,7 +170,8 @@ int32_t apusk_integer_conv_plan(int32_t level, apusk_integer_conv_args *args, ap
     int64_t most = windows ? WINDOWS_BYTES / window_bytes(&shape) : BAND_BYTES / g->cin;
     if (most < isa->rows) most = isa->rows;
     apusk_integer_cut(isa, shape.pixels, shape.panels, each, most, &args->rows_per_unit, &args->panels_per_unit);
-    plan->grain = apusk_integer_grain(isa, each * (double)args->rows_per_unit * (double)args->panels_per_unit);
+    const int64_t rows = apusk_integer_rows_of_time(args->rows_per_unit);
+    plan->grain = apusk_integer_grain(isa, each * (double)rows * (double)args->panels_per_unit);
     if (windows) plan->scratch_bytes = args->rows_per_unit * window_bytes(&shape);
     blocks = apusk_divide_up(shape.pixels, args->rows_per_unit);
   }

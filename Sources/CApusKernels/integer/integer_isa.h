@@ -136,6 +136,8 @@ void apusk_integer_pack_run(const void *source, int64_t k_stride, int64_t column
 // so. `multiplies` are those of a row and panel.
 void apusk_integer_cut(const apusk_integer_isa *isa, int64_t rows, int64_t panels, double multiplies, int64_t most_rows,
                        int64_t *rows_per_unit, int64_t *panels_per_unit);
+// Rows whose products take as long as those of `rows` rows: a few wait for the bytes of B.
+static inline int64_t apusk_integer_rows_of_time(int64_t rows) { return rows < 8 ? 8 : rows; }
 // Units of so many multiplies that take about 2.5 us.
 int64_t apusk_integer_grain(const apusk_integer_isa *isa, double multiplies);
 

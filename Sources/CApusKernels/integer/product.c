@@ -58,7 +58,7 @@ void apusk_integer_cut(const apusk_integer_isa *isa, int64_t rows, int64_t panel
   }
   if (block > most_rows) block = most_rows;
   *rows_per_unit = divide_up(rows, divide_up(rows, block));
-  const double whole = multiplies * (double)(*rows_per_unit * panels);
+  const double whole = multiplies * (double)(apusk_integer_rows_of_time(*rows_per_unit) * panels);
   int64_t parts = whole <= 2.0 * wanted ? 1 : (int64_t)(whole / wanted);
   const int64_t pairs = divide_up(panels, 2);
   *panels_per_unit = parts >= pairs ? 2 : 2 * divide_up(pairs, parts);
@@ -148,7 +148,8 @@ int32_t apusk_integer_gemm_plan(int32_t level, apusk_integer_gemm_args *args, ap
   if (most < isa->rows) most = isa->rows;
   const double each = (double)(args->k + 16) * APUSK_INTEGER_PANEL;
   apusk_integer_cut(isa, args->m, panels, each, most, &args->rows_per_unit, &args->panels_per_unit);
-  plan->grain = apusk_integer_grain(isa, each * (double)args->rows_per_unit * (double)args->panels_per_unit);
+  const int64_t rows = apusk_integer_rows_of_time(args->rows_per_unit);
+  plan->grain = apusk_integer_grain(isa, each * (double)rows * (double)args->panels_per_unit);
   if (!is_direct(args)) plan->scratch_bytes = args->rows_per_unit * copied_row(args->k);
   int64_t units;
   if (__builtin_mul_overflow(divide_up(args->m, args->rows_per_unit), divide_up(panels, args->panels_per_unit), &units) ||
