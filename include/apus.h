@@ -321,6 +321,11 @@ typedef struct apus_load_options {
   apus_log_fn log;                 /* NULL: no log. Used until the model and its sessions are gone */
   void *log_user;
   const char *cpu; /* "portable", "avx2", "avx512"; NULL: the environment variable APUS_CPU, else the best */
+  /* 1: a float32 input that the model quantizes first, and an output that it dequantizes last, is the quantized tensor itself;
+   * apus_tensor_info tells its type, scale and zero point. Other ports stay as they are. 0: all ports as the model declares
+   * them. */
+  uint32_t quantized_ports;
+  uint32_t reserved; /* 0 */
 } apus_load_options;
 
 APUS_API void apus_load_options_init(apus_load_options *options, size_t size);
@@ -440,6 +445,10 @@ typedef struct apus_tensor_info {
   const apus_dimension *dimensions; /* `rank` of them; NULL where there is none */
   int32_t state;                    /* the state that it belongs to: the session keeps it, nobody binds it; else -1 */
   int32_t kind;                     /* APUS_KIND_* */
+  int32_t is_quantized;             /* 1: integers q that stand for (q - zero_point) * scale: see quantized_ports; else 0 */
+  int32_t zero_point;
+  float scale;
+  int32_t reserved;                 /* 0 */
 } apus_tensor_info;
 
 APUS_API void apus_tensor_info_init(apus_tensor_info *info, size_t size);
@@ -713,7 +722,8 @@ APUS_API void apus_self_test_info_init(apus_self_test_info *info, size_t size);
 
 /* Runs the model on the inputs that its file holds and compares the outputs with those that the model's source gave. `pool` and
  * `info` may be NULL; `info` is written on APUS_ERROR_SELF_TEST_FAILED, too. [any] Takes the memory of one session meanwhile.
- * APUS_ERROR_SELF_TEST_FAILED: the error names the vector and the output. A model without test vectors passes, with
+ * APUS_ERROR_SELF_TEST_FAILED: the error names the vector and the output. APUS_ERROR_UNSUPPORTED: the model was loaded with
+ * quantized_ports and has some, while test vectors are for the declared ones. A model without test vectors passes, with
  * vector_count 0. */
 APUS_API int32_t apus_model_self_test(apus_model *model, apus_pool *pool, apus_self_test_info *info, apus_error *error);
 

@@ -262,12 +262,19 @@ class Pool {
   apus_pool *handle_;
 };
 
+// What integers of an input or output stand for: (q - zero_point) * scale.
+struct Quantization {
+  float scale;
+  int32_t zero_point;
+};
+
 // An input or output. Lives as long as its model.
 struct TensorInfo {
   std::string_view name;
   int32_t element_type;
   std::optional<Span<const apus_dimension>> dimensions;  // none: the rank is not known
   std::optional<uint32_t> state;                         // the state that it belongs to
+  std::optional<Quantization> quantization;              // of a model that was loaded with quantized_ports
 };
 
 // A verified model; safe on any number of threads.
@@ -363,11 +370,14 @@ class Model {
     apus_tensor_info_init(&info, sizeof info);
     return detail::call<TensorInfo>([&](apus_error *error) { return ask(handle_, index, &info, error); },
                                     [&] {
-                                      TensorInfo tensor{info.name, info.element_type, std::nullopt, std::nullopt};
+                                      TensorInfo tensor{info.name, info.element_type, std::nullopt, std::nullopt, std::nullopt};
                                       if (info.rank >= 0) {
                                         tensor.dimensions.emplace(info.dimensions, static_cast<std::size_t>(info.rank));
                                       }
                                       if (info.state >= 0) tensor.state = static_cast<uint32_t>(info.state);
+                                      if (info.is_quantized != 0) {
+                                        tensor.quantization = Quantization{info.scale, info.zero_point};
+                                      }
                                       return tensor;
                                     });
   }

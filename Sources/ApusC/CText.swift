@@ -14,6 +14,7 @@ struct CTextBuilder {
     let rank: Int?
     let state: Int?
     let kind: Int32
+    let quantization: PortQuantization?
   }
 
   struct PlacedDimension {
@@ -63,7 +64,7 @@ struct CTextBuilder {
     }
     return TensorPlace(
       name: name, elementType: port.elementType, firstDimension: first, rank: port.shape?.rank, state: port.state,
-      kind: port.type.kindNumber)
+      kind: port.type.kindNumber, quantization: port.quantization)
   }
 }
 
@@ -113,6 +114,11 @@ final class CText: @unchecked Sendable {
     }
     info.kind = place.kind
     info.state = place.state.map { Int32(clamping: $0) } ?? -1
+    if let quantization = place.quantization {
+      info.is_quantized = 1
+      info.scale = quantization.scale
+      info.zero_point = quantization.zeroPoint
+    }
     return info
   }
 }

@@ -58,8 +58,14 @@ private func load(
     model.pointee = nil
     let values = try apus_load_options.read(optional: options, "apus_load_options")
     let log = Log(write: values.log, user: values.log_user)
+    guard values.quantized_ports <= 1, values.reserved == 0 else {
+      throw ApusError(
+        .invalidArgument, "quantized_ports is a flag, and reserved is 0", expected: "0 or 1, and 0",
+        actual: "\(values.quantized_ports), and \(values.reserved)")
+    }
     do throws(ApusError) {
       var load = LoadOptions.library
+      load.quantizedPorts = values.quantized_ports == 1
       load.limits = try Limits(values.limits)
       load.memory = try BulkMemory.over(values.allocator, limit: load.limits.memoryBytes)
       load.level = try selectedCPU(values.cpu).level

@@ -31,7 +31,7 @@ extension apus_limits: SizedStruct {
 }
 
 extension apus_load_options: SizedStruct {
-  static var firstSize: Int { 48 }
+  static var firstSize: Int { 56 }
   static var defaults: apus_load_options { apus_load_options() }
 }
 
@@ -41,7 +41,7 @@ extension apus_model_info: SizedStruct {
 }
 
 extension apus_tensor_info: SizedStruct {
-  static var firstSize: Int { 40 }
+  static var firstSize: Int { 56 }
   static var defaults: apus_tensor_info { apus_tensor_info() }
 }
 

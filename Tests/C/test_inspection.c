@@ -191,6 +191,58 @@ static void self_tests_pass_and_fail(void) {
   apus_model_release(none);
 }
 
+static apus_model *load_quantized(uint32_t quantized_ports) {
+  apus_load_options options;
+  apus_load_options_init(&options, sizeof options);
+  options.quantized_ports = quantized_ports;
+  apus_model *model = NULL;
+  CHECK_OK(apus_model_load_path(model_path("quantized"), &options, &model, &error));
+  return model;
+}
+
+static void quantized_ports_are_integers_where_asked_for(void) {
+  apus_tensor_info info;
+  apus_tensor_info_init(&info, sizeof info);
+  apus_model *model = load_quantized(0);
+  CHECK_OK(apus_model_input(model, 0, &info, &error));
+  CHECK(info.element_type == APUS_TYPE_FLOAT32 && info.is_quantized == 0 && info.scale == 0 && info.zero_point == 0);
+  CHECK_OK(apus_model_self_test(model, NULL, NULL, &error));
+  apus_model_release(model);
+
+  model = load_quantized(1);
+  CHECK_OK(apus_model_input(model, 0, &info, &error));
+  CHECK(strcmp(info.name, "x") == 0 && info.element_type == APUS_TYPE_UINT8 && info.rank == 2);
+  CHECK(info.is_quantized == 1 && info.scale == 0.5f && info.zero_point == 10);
+  CHECK_OK(apus_model_output(model, 0, &info, &error));
+  CHECK(strcmp(info.name, "y") == 0 && info.element_type == APUS_TYPE_INT8);
+  CHECK(info.is_quantized == 1 && info.scale == 2 && info.zero_point == -3);
+  uint32_t index = 9;
+  CHECK_OK(apus_model_find_input(model, "x", &index, &error));
+  CHECK(index == 0);
+
+  const int64_t extents[2] = {2, 3};
+  const apus_shape shape = {extents, 2};
+  apus_session *session = NULL;
+  CHECK_OK(apus_session_create(model, NULL, &session, &error));
+  CHECK_OK(apus_session_prepare(session, &shape, 1, &error));
+  // Reals 0, 1, -5, 5, 122.5, 3: doubled, and within the int8 of scale 2.
+  const uint8_t x[6] = {10, 12, 0, 20, 255, 16};
+  const int8_t expected[6] = {-3, -2, -8, 2, 119, 0};
+  int8_t y[6] = {0};
+  CHECK_OK(apus_session_bind_input(session, 0, x, sizeof x, NULL, NULL, &error));
+  CHECK_OK(apus_session_bind_output(session, 0, y, sizeof y, NULL, NULL, &error));
+  CHECK_OK(apus_session_run(session, NULL, &error));
+  CHECK(memcmp(y, expected, sizeof y) == 0);
+  CHECK_OK(apus_session_destroy(session, &error));
+  CHECK_STATUS(APUS_ERROR_UNSUPPORTED, apus_model_self_test(model, NULL, NULL, &error));
+  apus_model_release(model);
+
+  apus_load_options options;
+  apus_load_options_init(&options, sizeof options);
+  options.quantized_ports = 2;
+  CHECK_STATUS(APUS_ERROR_INVALID_ARGUMENT, apus_model_load_path("any", &options, &model, &error));
+}
+
 static void handles_of_another_kind_are_refused(void) {
   apus_model *model = load_model("affine");
   apus_model_info info;
@@ -217,6 +269,7 @@ int main(int argc, char **argv) {
       {"operators_are_listed", operators_are_listed},
       {"memory_is_told_beforehand", memory_is_told_beforehand},
       {"self_tests_pass_and_fail", self_tests_pass_and_fail},
+      {"quantized_ports_are_integers_where_asked_for", quantized_ports_are_integers_where_asked_for},
       {"handles_of_another_kind_are_refused", handles_of_another_kind_are_refused},
   };
   return run_tests(argc, argv, tests, sizeof tests / sizeof *tests);

@@ -25,6 +25,13 @@ struct ModelBuilder {
     return ValueID(graph.values.count - 1)
   }
 
+  /// One element of a type of 8 bits.
+  mutating func constant(_ name: Name, byte: UInt8, _ type: ElementType) -> ValueID {
+    definition.tensors.append(ConstantTensor(name: name, elementType: type, dimensions: [], storage: .inline([byte])))
+    graph.values.append(Value(name: name, constant: TensorID(definition.tensors.count - 1)))
+    return ValueID(graph.values.count - 1)
+  }
+
   /// Uniform weights in `-bound ..< bound`.
   mutating func weights(_ name: Name, _ extents: [Int], bound: Float) -> ValueID {
     var values: [Float] = []

@@ -61,6 +61,22 @@ func affine(correct: Bool) -> ModelDefinition {
   return model.build()
 }
 
+/// y = 2 x over [2, 3] on 8 bits: x as uint8 (scale 0.5, zero point 10), y as int8 (scale 2, zero point -3).
+func quantized() -> ModelDefinition {
+  var model = ModelBuilder()
+  let x = model.input("x", .float32, [2, 3])
+  let (scale, zero) = (model.constant("x.scale", [0.5], []), model.constant("x.zero", byte: 10, .uint8))
+  let integers = model.node("QuantizeLinear", 25, [x, scale, zero], named: "x.integers")
+  let real = model.node("DequantizeLinear", 25, [integers, scale, zero], named: "x.real")
+  let product = model.node("Mul", 14, [real, model.constant("two", [2], [])], named: "product")
+  let (outScale, outZero) = (model.constant("y.scale", [2], []), model.constant("y.zero", byte: 0xFD, .int8))
+  let result = model.node("QuantizeLinear", 25, [product, outScale, outZero], named: "y.integers")
+  model.output(model.node("DequantizeLinear", 25, [result, outScale, outZero], named: "y"))
+  model.testVector(
+    "ramp", input: ("x", [0, 1, 2, 3, 4, 5], [2, 3]), output: ("y", [0, 2, 4, 6, 8, 10], [2, 3]), tolerance: 0)
+  return model.build()
+}
+
 /// The running sum of its inputs [1, 4], which starts at 10, 20, 30, 40.
 func counter() -> ModelDefinition {
   var model = ModelBuilder()
@@ -129,7 +145,7 @@ func binarizer() -> ModelDefinition {
 let models: [(String, ModelDefinition)] = [
   ("lenet", lenet()), ("lstm", lstm()), ("affine", affine(correct: true)), ("affine-wrong", affine(correct: false)),
   ("counter", counter()), ("gather", gather()), ("slow", slow()), ("wide", wide()), ("binarizer", binarizer()),
-  ("pixels", pixels()),
+  ("pixels", pixels()), ("quantized", quantized()),
 ]
 guard CommandLine.arguments.count == 2 else { fatalError("usage: apus-test-models FOLDER") }
 for (name, definition) in models {

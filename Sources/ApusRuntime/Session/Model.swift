@@ -15,6 +15,9 @@ public struct LoadOptions: Sendable {
   public var level: Int32?
   /// How convolutions are computed; nil for what the variable `APUS_CONV` asks for, else `automatic`.
   public var convolution: ConvolutionAlgorithm?
+  /// Whether inputs that the model quantizes first, and outputs that it dequantizes last, are the quantized tensors themselves:
+  /// see `Port.quantization`.
+  public var quantizedPorts = false
 
   /// With the operators of the pack `core`.
   public init() { self.init(registry: .core, bindings: .core) }
@@ -43,6 +46,8 @@ public struct Port: Sendable {
   public var elementType: ElementType { type.elementType }
   /// The state that this port belongs to (an index into `Model.states`), or nil.
   public let state: Int?
+  /// What the port's integers mean, where `LoadOptions.quantizedPorts` made it one of integers.
+  public var quantization: PortQuantization?
 }
 
 /// State that sessions carry from one run to the next.
@@ -161,13 +166,19 @@ public final class Model: @unchecked Sendable {
     for id in graph.values.indices {
       if let type = inference.valueTypes[id] { graph.values[id].type = type }
     }
+    var quantized: QuantizedPorts?
+    if options.quantizedPorts {
+      let exposed = try QuantizedPorts(graph, nested: definition.graphs, states: stateList, constants)
+      graph = exposed.graph
+      quantized = exposed
+    }
     let evaluator = NodeEvaluator(
       constants: constants, registry: options.registry, bindings: options.bindings, level: level, memory: memory,
       limits: options.limits)
     let programs = try compile(definition.graphs, main: graph, states: stateList, evaluator, optimizes: options.optimizes)
     let states = try statePorts(stateList, graph)
-    let inputs = try ports(graph.inputs, graph, states.map { $0.input })
-    let outputs = try ports(graph.outputs, graph, states.map { $0.output })
+    let inputs = try ports(graph.inputs, graph, states.map { $0.input }, quantized?.inputs)
+    let outputs = try ports(graph.outputs, graph, states.map { $0.output }, quantized?.outputs)
     // Says at load, not at the first run, that an operator has no kernel.
     for node in programs.flatMap({ $0.nodes })
     where options.bindings.kernel(of: node.node) == nil && options.bindings.host(of: node.node) == nil {
@@ -226,14 +237,19 @@ public final class Model: @unchecked Sendable {
     return cpu.level
   }
 
-  private static func ports(_ ids: [ValueID], _ graph: Graph, _ statePositions: [Int]) throws(ApusError) -> [Port] {
+  private static func ports(
+    _ ids: [ValueID], _ graph: Graph, _ statePositions: [Int], _ quantizations: [PortQuantization?]?
+  ) throws(ApusError) -> [Port] {
     var ports: [Port] = []
     for (position, id) in ids.enumerated() {
       let value = graph.values[Int(id)]
       guard let type = value.type else {
         throw ApusError(.invalidModel, "an input or output has no type", tensorName: value.name.string)
       }
-      ports.append(Port(name: value.name, type: type, state: statePositions.firstIndex(of: position)))
+      ports.append(
+        Port(
+          name: value.name, type: type, state: statePositions.firstIndex(of: position),
+          quantization: quantizations?[position]))
     }
     return ports
   }

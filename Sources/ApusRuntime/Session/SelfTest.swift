@@ -27,8 +27,14 @@ extension Model {
   /// Runs the model on the file's test vectors and compares.
   ///
   /// A NaN passes where NaN is expected, an infinity where the same one is. States start anew for each vector.
-  /// - Throws: whatever a run throws; `unsupported_type` for outputs of other types than numbers; never for a difference.
+  /// - Throws: whatever a run throws; `unsupported_type` for outputs of other types than numbers; `unsupported` where
+  ///   `LoadOptions.quantizedPorts` gave the model other ports than its test vectors have; never for a difference.
   public func selfTest(pool: ThreadPool? = nil) throws(ApusError) -> SelfTestReport {
+    if let port = (inputs + outputs).first(where: { $0.quantization != nil }) {
+      throw ApusError(
+        .unsupported, "test vectors are for the ports as the model declares them", tensorName: port.name.string,
+        expected: "a model that was loaded without quantized ports")
+    }
     var options = SessionOptions()
     options.pool = pool
     let session = try Session(model: self, options: options)
