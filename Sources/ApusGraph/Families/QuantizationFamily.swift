@@ -1,5 +1,6 @@
 extension OperatorRegistry {
   static let quantization: [OperatorSchema] = [
-    .dequantizeLinear, .dynamicQuantizeLinear, .microsoftDequantizeLinear, .microsoftQuantizeLinear, .quantizeLinear,
+    .dequantizeLinear, .dynamicQuantizeLinear, .dynamicQuantizeRows, .microsoftDequantizeLinear, .microsoftQuantizeLinear,
+    .quantizeLinear,
   ]
 }

@@ -1,5 +1,5 @@
 extension OperatorRegistry {
   static let recurrent: [OperatorSchema] = [
-    .gru, .lstm, .rnn,
+    .dynamicQuantizeLSTM, .gru, .lstm, .rnn,
   ]
 }

@@ -136,6 +136,29 @@ extension OperatorSchema {
   }
 }
 
+extension OperatorSchema {
+  /// DynamicQuantizeLinear of the elements from `axis` on, for each index of the axes before it: y, and scale and zero point with
+  /// the extents of x before `axis` and 1 for the others. With the last axis, rows of a matrix each keep their own range.
+  public static let dynamicQuantizeRows = OperatorSchema(
+    domain: .apus, name: "DynamicQuantizeLinear", versions: [1], inputs: [Parameter("x", TypeSet(.float32))],
+    outputs: [
+      Parameter("y", TypeSet(.uint8), group: 2), Parameter("y_scale", TypeSet(.float32), group: 3),
+      Parameter("y_zero_point", TypeSet(.uint8), group: 2),
+    ],
+    attributes: [AttributeSchema("axis", default: .int(-1))]
+  ) { context throws(ApusError) in
+    try context.requireRank(0, atLeast: 1)
+    context.setOutput(0, .uint8, context.shape(0))
+    var parameters = context.shape(0)
+    if let shape = parameters {
+      let axis = try context.normalizedAxis(context.attributes.int("axis") ?? -1, rank: shape.rank)
+      parameters = Shape(Array(shape.dimensions[..<axis]) + Array(repeating: .known(1), count: shape.rank - axis))
+    }
+    context.setOutput(1, .float32, parameters)
+    context.setOutput(2, .uint8, parameters)
+  }
+}
+
 extension InferenceContext {
   /// The element type that an attribute names by its number, one of `types`.
   func elementType(_ attribute: StaticString, among types: TypeSet) throws(ApusError) -> ElementType {

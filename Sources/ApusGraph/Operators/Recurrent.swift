@@ -44,7 +44,29 @@ extension OperatorSchema {
     try inferRecurrent(&context, gates: 4)
   }
 
-  private static func inferRecurrent(_ context: inout InferenceContext, gates: Int) throws(ApusError) {
+  /// LSTM with W `[directions, input, 4 hidden]` and R `[directions, hidden, 4 hidden]` of 8 bits, each with a scale and zero
+  /// point for a direction, or for each of its columns (com.microsoft). X meets W as 8-bit integers, by the range of each of its
+  /// rows; the state meets R as it is.
+  public static let dynamicQuantizeLSTM = OperatorSchema(
+    domain: .microsoft, name: "DynamicQuantizeLSTM", versions: [1],
+    inputs: [
+      Parameter("X", TypeSet(.float32)), Parameter("W", bytes, group: 3), Parameter("R", bytes, group: 4),
+      Parameter("B", TypeSet(.float32), .optional), Parameter("sequence_lens", TypeSet(.int32), group: 2, .optional),
+      Parameter("initial_h", TypeSet(.float32), .optional), Parameter("initial_c", TypeSet(.float32), .optional),
+      Parameter("P", TypeSet(.float32), .optional), Parameter("W_scale", TypeSet(.float32)),
+      Parameter("W_zero_point", bytes, group: 3), Parameter("R_scale", TypeSet(.float32)),
+      Parameter("R_zero_point", bytes, group: 4),
+    ],
+    outputs: results + [Parameter("Y_c", .floats, .optional)],
+    attributes: settings + [AttributeSchema("input_forget", default: .int(0))]
+  ) { context throws(ApusError) in
+    try inferRecurrent(&context, gates: 4, isTurned: true)
+  }
+
+  private static let bytes = TypeSet(.int8, .uint8)
+
+  /// - Parameter isTurned: whether W and R have gates along their last axis, and scales and zero points as inputs 8 to 11.
+  private static func inferRecurrent(_ context: inout InferenceContext, gates: Int, isTurned: Bool = false) throws(ApusError) {
     let type = try context.elementType(0)
     let name = context.attributes.string("direction") ?? "forward"
     guard name == "forward" || name == "reverse" || name == "bidirectional" else {
@@ -59,7 +81,7 @@ extension OperatorSchema {
     let directions = Dimension.known(name == "bidirectional" ? 2 : 1)
     let sequence = x[layout == 0 ? 0 : 1]
     let batch = x[layout == 0 ? 1 : 0]
-    var hidden = r[2]
+    var hidden = r[isTurned ? 1 : 2]
     if let stated = context.attributes.int("hidden_size") {
       hidden = try context.unified(.known(stated), hidden, "hidden_size and R")
     }
@@ -67,10 +89,16 @@ extension OperatorSchema {
     let biases = try hidden.multiplied(by: 2 * gates)
     let peepholes = try hidden.multiplied(by: 3)
     let state = layout == 0 ? [directions, batch, hidden] : [batch, directions, hidden]
-    let expected: [(input: Int, dimensions: [Dimension])] = [
-      (1, [directions, rows, x[2]]), (2, [directions, rows, hidden]), (3, [directions, biases]), (4, [batch]),
+    var expected: [(input: Int, dimensions: [Dimension])] = [
+      (1, isTurned ? [directions, x[2], rows] : [directions, rows, x[2]]),
+      (2, isTurned ? [directions, hidden, rows] : [directions, rows, hidden]), (3, [directions, biases]), (4, [batch]),
       (5, state), (6, state), (7, [directions, peepholes]),
     ]
+    if isTurned {
+      for input in 8...11 {
+        expected.append((input, context.shape(input)?.rank == 1 ? [directions] : [directions, rows]))
+      }
+    }
     for (input, dimensions) in expected {
       guard let shape = context.shape(input) else { continue }
       try context.requireRank(input, dimensions.count)

@@ -34,10 +34,13 @@ struct Compiler {
     if optimizes {
       try compiler.foldConstants(evaluator)
       try compiler.narrowTables()
+      try compiler.quantizeTables()
     }
     try compiler.removeIdentities()
+    try compiler.expandDynamicLSTM()
     if optimizes {
       try compiler.fusePatterns(GraphPattern.operators, evaluator.bindings)
+      compiler.fuseDynamicProducts(evaluator.bindings)
       try compiler.foldPads()
       try compiler.foldAffineMaps()
     }

@@ -10,7 +10,9 @@ extension Compiler {
     for (position, node) in program.nodes.enumerated() {
       guard !node.node.inputs.isEmpty, !drawsNumbers(node), !readsTextOrNothing(node) else { continue }
       guard !node.node.inputs.contains(where: { $0 >= 0 && constant($0) == nil }) else { continue }
-      if try widens(node) {
+      var isLazy = try widens(node)
+      if !isLazy { isLazy = try dequantizes(node) }
+      if isLazy {
         removed.append(position)
         continue
       }
@@ -29,7 +31,7 @@ extension Compiler {
     remove(removed)
   }
 
-  private mutating func setConstant(_ id: ValueID, _ tensor: TensorID) {
+  mutating func setConstant(_ id: ValueID, _ tensor: TensorID) {
     let made = constants.tensors[Int(tensor)]
     program.graph.values[Int(id)].type = .tensor(TensorType(made.elementType, Shape(made.dimensions)))
     program.graph.values[Int(id)].constant = tensor

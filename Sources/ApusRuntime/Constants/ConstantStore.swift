@@ -15,7 +15,10 @@ final class ConstantStore {
   /// By tensor id: the tensor of 16-bit floats whose values a float32 tensor has. Its own bytes are made where somebody reads
   /// them; packed weights are made of the 16 bits.
   private var narrow: [TensorID?]
-  /// Tensors whose bytes were made of 16 bits since the last `releaseDecoded`, and go with it.
+  /// By tensor id: what the values of a float32 tensor are made of, where it is stored with few bits. Its own bytes are made
+  /// where somebody reads them.
+  private var quantized: [QuantizedTensor?]
+  /// Tensors whose bytes were made of fewer bits since the last `releaseDecoded`, and go with it.
   private var passing: [TensorID] = []
   private let level: Int32
   /// Constants in other element types than the model's.
@@ -29,6 +32,7 @@ final class ConstantStore {
     kept = Array(repeating: nil, count: tensors.count)
     lent = Array(repeating: nil, count: tensors.count)
     narrow = Array(repeating: nil, count: tensors.count)
+    quantized = Array(repeating: nil, count: tensors.count)
   }
 
   /// The bytes of a tensor, valid until `releaseDecoded`.
@@ -36,8 +40,8 @@ final class ConstantStore {
   func bytes(_ id: TensorID, on pool: OpaquePointer? = nil) throws(ApusError) -> UnsafeRawBufferPointer {
     if let box = kept[Int(id)] { return box.bytes }
     if Int(id) < lent.count, let bytes = lent[Int(id)] { return bytes }
-    if let source = narrow[Int(id)] {
-      let box = try WidenedTensor(tensors[Int(source)], level: level).make(try bytes(source, on: pool), in: file.memory)
+    if let widening = try widening(id) {
+      let box = try widening.make(try bytes(stored(id), on: pool), in: file.memory)
       kept[Int(id)] = box
       passing.append(id)
       return box.bytes
@@ -72,11 +76,46 @@ final class ConstantStore {
   /// The float32 tensor with the values of one of 16-bit floats.
   func widened(_ source: TensorID) -> TensorID {
     for (id, other) in narrow.enumerated() where other == source { return TensorID(id) }
+    let id = addWide(source)
+    narrow[Int(id)] = source
+    return id
+  }
+
+  /// What the values of a float32 tensor are made of; nil where it is not stored with few bits.
+  func quantized(_ id: TensorID) -> QuantizedTensor? { quantized[Int(id)] }
+
+  /// A float32 tensor with the values of a quantized one.
+  func dequantized(_ tensor: QuantizedTensor) -> TensorID {
+    let id = addWide(tensor.elements)
+    quantized[Int(id)] = tensor
+    return id
+  }
+
+  private func addWide(_ source: TensorID) -> TensorID {
     let tensor = tensors[Int(source)]
-    tensors.append(ConstantTensor(name: tensor.name, elementType: .float32, dimensions: tensor.dimensions, storage: .inline([])))
-    kept.append(nil)
-    narrow.append(source)
+    return append(
+      ConstantTensor(name: tensor.name, elementType: .float32, dimensions: tensor.dimensions, storage: .inline([])), nil)
+  }
+
+  private func append(_ tensor: ConstantTensor, _ bytes: BulkBuffer?) -> TensorID {
+    tensors.append(tensor)
+    kept.append(bytes)
+    narrow.append(nil)
+    quantized.append(nil)
     return TensorID(tensors.count - 1)
+  }
+
+  /// The tensor whose bytes a tensor's are made of: itself, or one of fewer bits.
+  func stored(_ id: TensorID) -> TensorID { narrow[Int(id)] ?? quantized[Int(id)]?.elements ?? id }
+
+  /// How a tensor's bytes are made of those of the stored one; nil where they are the same.
+  func widening(_ id: TensorID) throws(ApusError) -> WidenedTensor? {
+    let stored = stored(id)
+    if stored == id { return nil }
+    let dequantization = try quantized[Int(id)].map { tensor throws(ApusError) in
+      try Dequantization(tensor, self, level: level)
+    }
+    return WidenedTensor(tensors[Int(stored)], dequantization, level: level)
   }
 
   /// The segment of the file that a tensor's bytes must be decoded from, and where they lie in it; nil where they are in memory.
@@ -124,10 +163,7 @@ final class ConstantStore {
   // MARK: Derived constants
 
   private func add(_ box: BulkBuffer, _ elementType: ElementType, dimensions: [Int], name: Name) -> TensorID {
-    tensors.append(ConstantTensor(name: name, elementType: elementType, dimensions: dimensions, storage: .inline([])))
-    kept.append(box)
-    narrow.append(nil)
-    return TensorID(tensors.count - 1)
+    append(ConstantTensor(name: name, elementType: elementType, dimensions: dimensions, storage: .inline([])), box)
   }
 
   /// Adds a tensor that is still to be filled.

@@ -5,6 +5,7 @@ import CApusPlatform
 /// A way to pack a constant tensor for a kernel: what the packed bytes depend on besides the tensor.
 public struct Packing: Equatable, Sendable {
   public enum Kind: Int32, Sendable {
+    case blockElements, blockScales, blockZeros
     case matrix, matrixHalf, convolution, convolutionAnyRank, convolutionInteger, matrixInteger
   }
 
@@ -56,7 +57,7 @@ final class PackedWeights {
   private struct Piece {
     let request: PackedRequest
     let target: UnsafeMutableRawPointer
-    /// What is stored: the request's tensor, or the one of 16 bits whose values it has.
+    /// What is stored: the request's tensor, or the one of fewer bits whose values it has.
     let tensor: ConstantTensor
     let widening: WidenedTensor?
     /// In the decoded segment, or nil for all of `source`.
@@ -72,7 +73,7 @@ final class PackedWeights {
         bytes = UnsafeRawBufferPointer(rebasing: segment[start..<start + count])
         try tensor.checkElements(bytes)
       }
-      // Let go when packed: weights of 16 bits are widened one after the other.
+      // Let go when packed: weights of fewer bits are widened one after the other.
       let wide = try widening.map { widening throws(ApusError) in try widening.make(bytes, in: memory) }
       guard let first = wide.map({ UnsafeRawPointer($0.pointer) }) ?? bytes.baseAddress else { return }
       // Some packings compute: whatever the caller's mode, they give the same bits as on a worker.
@@ -122,12 +123,11 @@ final class PackedWeights {
     var jobs: [Job] = []
     var jobOfSegment = [Int?](repeating: nil, count: constants.file.segments.count)
     for (index, request) in requests.enumerated() {
-      let narrow = constants.narrow(request.tensor)
-      let stored = narrow ?? request.tensor
+      let stored = constants.stored(request.tensor)
       let segment = constants.segment(of: stored)
       let piece = Piece(
         request: request, target: block.pointer + offsets[index], tensor: constants.tensors[Int(stored)],
-        widening: narrow.map { WidenedTensor(constants.tensors[Int($0)], level: request.packing.level) },
+        widening: try constants.widening(request.tensor),
         range: segment.map { ($0.offset, $0.byteCount) },
         source: segment == nil ? try constants.bytes(stored) : UnsafeRawBufferPointer(start: nil, count: 0))
       if let segment, let job = jobOfSegment[segment.index] {

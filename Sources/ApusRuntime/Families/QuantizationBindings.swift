@@ -1,6 +1,7 @@
 extension KernelBindings {
   static let quantization: [KernelBinding] = [
-    .dequantizeLinear, .dynamicQuantizeLinear, .microsoftDequantizeLinear, .microsoftQuantizeLinear, .quantizeLinear,
+    .dequantizeLinear, .dynamicQuantizeLinear, .dynamicQuantizeRows, .microsoftDequantizeLinear, .microsoftQuantizeLinear,
+    .quantizeLinear,
   ]
   static let quantizationHosts: [HostBinding] = []
 }

@@ -1,6 +1,6 @@
 extension KernelBindings {
   static let recurrent: [KernelBinding] = [
-    .gru, .lstm, .rnn,
+    .dynamicQuantizeLSTM, .gru, .lstm, .rnn,
   ]
   static let recurrentHosts: [HostBinding] = []
 }

@@ -143,31 +143,43 @@ extension PlanBuilder {
   }
 
   /// Emits the products into `output`, with a bias vector or a residual already chosen.
+  /// - Parameter known: the right operand, where it is none of floats.
   func emitProduct(
-    _ product: MatrixProduct, bias: BufferID? = nil, residual: BufferID? = nil, output: BufferID
+    _ product: MatrixProduct, blocks known: PackedBlocks? = nil, bias: BufferID? = nil, residual: BufferID? = nil,
+    output: BufferID
   ) throws(ApusError) {
     let kernels = apusk_gemm_kernels_for(level)
     var arguments = product.arguments
-    let packedB = try packed(product.right, rows: arguments.m)
-    let b = packedB.buffer
-    arguments.half_type = packedB.halfType
+    var blocks = known
+    if blocks == nil, arguments.batches == 1 { blocks = try packedBlocks(product.right) }
+    if let blocks, arguments.m <= APUSK_BLOCK_MAX_ROWS, arguments.a_k_stride == 1 {
+      return try emitBlockProduct(product, blocks, bias: bias, residual: residual, output: output)
+    }
+    let packedB = blocks == nil ? try packed(product.right, rows: arguments.m) : nil
+    let b = packedB?.buffer
+    arguments.half_type = packedB?.halfType ?? 0
+    if let blocks { arguments.weights = blocks.form }
     var plan = apusk_plan()
     try check(apusk_gemm_f32_plan(kernels, &arguments, &plan))
     let offsetsA = product.offsetsA.map { table($0) }
-    let offsetsB = product.matricesB.map { table($0.map { $0 * packedB.matrixStride }) }
+    let strideB = packedB?.matrixStride ?? 0
+    let offsetsB = product.matricesB.map { table($0.map { $0 * strideB }) }
     let offsetsC = product.offsetsC.map { table($0) }
     let base = arguments
-    let a = product.a
-    if arguments.half_type == 0 {
+    let (a, weights) = (product.a, blocks)
+    if blocks != nil {
+      note = "matrix product of quantized weights"
+    } else if arguments.half_type == 0 {
       note = arguments.m == 1 ? "vector by matrix" : "matrix product"
     } else {
       note = arguments.m == 1 ? "vector by matrix of 16-bit weights" : "matrix product of 16-bit weights"
     }
-    try emit(plan, [a, b, bias, residual, output, offsetsA, offsetsB, offsetsC]) { pointers in
+    try emit(plan, [a, b, bias, residual, output, offsetsA, offsetsB, offsetsC] + (blocks?.buffers ?? [])) { pointers in
       var arguments = base
       arguments.a = UnsafePointer(pointers.floats(a))
       arguments.b = UnsafePointer(pointers.floats(b))
-      if arguments.half_type != 0 { arguments.half = UnsafePointer(pointers[b]?.assumingMemoryBound(to: UInt16.self)) }
+      if arguments.half_type != 0 { arguments.half = UnsafePointer(pointers.bytes(b)?.assumingMemoryBound(to: UInt16.self)) }
+      if let weights { arguments.weights = weights.bound(pointers) }
       arguments.c = pointers.floats(output)
       arguments.tail.bias = UnsafePointer(pointers.floats(bias))
       arguments.tail.residual = UnsafePointer(pointers.floats(residual))

@@ -28,12 +28,7 @@ extension KernelBinding {
         x: try builder.elementType(node.input(0)), scale: try builder.elementType(node.input(1)),
         y: try builder.elementType(node.output(0))
       )
-      var arguments = apusk_quantize_args()
-      (arguments.outer, arguments.axis, arguments.inner) = (Int64(layout.outer), Int64(layout.axis), Int64(layout.inner))
-      arguments.block = Int64(layout.block)
-      arguments.outer_stride = Int64(layout.outerStride)
-      arguments.block_stride = Int64(layout.blockStride)
-      arguments.inner_stride = Int64(layout.innerStride)
+      var arguments = apusk_quantize_args(layout)
       (arguments.x_type, arguments.scale_type, arguments.y_type) = (types.x.rawValue, types.scale.rawValue, types.y.rawValue)
       arguments.precision = precision(node.attributes, types.x, types.scale)
       arguments.saturate = node.attributes.flag("saturate") ? 1 : 0
@@ -63,32 +58,40 @@ extension KernelBinding {
     apusk_dequantize_plan($0, &$1, &$2)
   }
 
-  /// A pass over x for its range, and one that quantizes with what the first has written.
   static let dynamicQuantizeLinear = KernelBinding(
     "DynamicQuantizeLinear", native: TypeSet(.float32, .uint8)
   ) { builder, node throws(ApusError) in
-    let count = Int64(try checkedElementCount(try builder.extents(node.input(0))))
+    try emitDynamic(builder, node, rows: 1)
+  }
+
+  static let dynamicQuantizeRows = KernelBinding(
+    "DynamicQuantizeLinear", domain: .apus, native: TypeSet(.float32, .uint8)
+  ) { builder, node throws(ApusError) in
+    try emitDynamic(builder, node, rows: try checkedElementCount(try builder.extents(node.output(1))))
+  }
+
+  /// For several rows a step that finds the range of each and quantizes it; for one a step of each kind.
+  private static func emitDynamic(_ builder: PlanBuilder, _ node: BoundNode, rows: Int) throws(ApusError) {
+    var arguments = apusk_dynamic_quantize_args()
+    let count = try checkedElementCount(try builder.extents(node.input(0)))
+    arguments.rows = Int64(rows)
+    arguments.columns = Int64(count / max(rows, 1))
+    var (range, quantize) = (apusk_plan(), apusk_plan())
+    try builder.check(apusk_dynamic_quantize_plan(builder.level, &arguments, &range, &quantize))
     let x = try builder.input(node.input(0))
     let y = try builder.output(node.output(0))
     let scale = try builder.output(node.output(1))
     let zero = try builder.output(node.output(2))
-    var range = apusk_dynamic_range_args()
-    range.count = count
-    var plan = apusk_plan()
-    try builder.check(apusk_dynamic_range_plan(builder.level, &range, &plan))
-    let base = range
-    try builder.emit(plan, [x, scale, zero]) { pointers in
+    let base = arguments
+    func bound(_ pointers: PointerTable) -> apusk_dynamic_quantize_args {
       var arguments = base
       arguments.x = UnsafePointer(pointers.floats(x))
+      arguments.y = pointers[y]?.assumingMemoryBound(to: UInt8.self)
       arguments.scale = pointers.floats(scale)
       arguments.zero = pointers[zero]?.assumingMemoryBound(to: UInt8.self)
       return arguments
     }
-    var arguments = apusk_quantize_args()
-    (arguments.outer, arguments.axis, arguments.inner, arguments.block) = (1, 1, count, 1)
-    (arguments.x_type, arguments.scale_type, arguments.y_type) = (APUSK_FLOAT32, APUSK_FLOAT32, APUSK_UINT8)
-    arguments.precision = APUSK_FLOAT32
-    try builder.check(apusk_quantize_plan(builder.level, &arguments, &plan))
-    try builder.emitQuantization(arguments, plan, x, scale, zero, y)
+    try builder.emit(range, [x, scale, zero], arguments: bound)
+    try builder.emit(quantize, [x, scale, zero, y], arguments: bound)
   }
 }

@@ -51,6 +51,7 @@ extension KernelBinding {
   static let matMulNBits = KernelBinding(
     "MatMulNBits", domain: .microsoft, native: TypeSet(.float32, .uint8, .int32)
   ) { builder, node throws(ApusError) in
+    if try builder.emitPackedNBits(node) { return }
     let a = try builder.extents(node.input(0))
     var arguments = apusk_block_quantized_args()
     arguments.m = Int64(try checkedElementCount(Array(a.dropLast())))

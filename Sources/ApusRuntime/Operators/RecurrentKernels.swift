@@ -23,9 +23,10 @@ private struct RecurrentLayer {
     self.kind = kind
     type = try builder.elementType(node.input(0))
     gates = Int(apusk_recurrent_gates(kind))
-    extents = try builder.extents(node.input(0))
+    // What the shape rule saw: of a projected layer its X.
+    extents = try builder.extents(node.node.original?.inputs[0] ?? node.input(0))
     let r = try builder.extents(node.input(2))
-    (directions, hidden) = (r[0], r[2])
+    (directions, hidden) = (r[0], node.node.original == nil ? r[2] : r[1])
     layout = Int32(node.attributes.int("layout") ?? 0)
     let name = node.attributes.string("direction") ?? "forward"
     direction =
@@ -46,8 +47,12 @@ private struct RecurrentLayer {
     return try builder.output(id)
   }
 
+  /// Whether input 0 is the projection, which a node before has computed: see `Compiler.expandDynamicLSTM`.
+  private var isProjected: Bool { node.node.original != nil }
+
   /// X W^T for all steps, items and directions at once.
   func projection() throws(ApusError) -> BufferID {
+    if isProjected { return try builder.input(node.input(0)) }
     let (rows, width) = (try extents[0].checkedMultiplied(by: extents[1]), extents[2])
     let columns = try directions.checkedMultiplied(by: gates).checkedMultiplied(by: hidden)
     let bytes = try rows.checkedMultiplied(by: columns).checkedMultiplied(by: type.byteWidth ?? 4)
@@ -67,13 +72,41 @@ private struct RecurrentLayer {
   }
 
   /// R as the kernels read it: packed matrices `[hidden, hidden]` for each gate, or for float64 as it is.
-  private func recurrence() throws(ApusError) -> (buffer: BufferID, halfType: Int32) {
-    guard type == .float32 else { return (try builder.input(node.input(2)), 0) }
-    let packed = try builder.packed(
-      RightOperand(
-        source: .value(node.input(2)), k: hidden, n: hidden, strideK: 1, strideN: hidden, count: directions * gates),
-      rows: Int64(batch))
-    return (packed.buffer, packed.halfType)
+  private func recurrence() throws(ApusError) -> (buffer: BufferID?, halfType: Int32, blocks: PackedBlocks?) {
+    guard type == .float32 else { return (try builder.input(node.input(2)), 0, nil) }
+    if isProjected { return (nil, 0, try quantizedRecurrence()) }
+    let right = RightOperand(
+      source: .value(node.input(2)), k: hidden, n: hidden, strideK: 1, strideN: hidden, count: directions * gates)
+    if let blocks = try builder.packedBlocks(right) { return (nil, 0, blocks) }
+    let packed = try builder.packed(right, rows: Int64(batch))
+    return (packed.buffer, packed.halfType, nil)
+  }
+
+  /// R of com.microsoft DynamicQuantizeLSTM: 8 bits, `[directions, hidden, gates hidden]`, with a scale and zero point for each
+  /// direction or each of its columns.
+  private func quantizedRecurrence() throws(ApusError) -> PackedBlocks {
+    guard let r = builder.constantTensor(node.input(2)), let scales = builder.constantTensor(node.input(10)) else {
+      throw node.unsupported("quantized weights that are computed", expected: "constants")
+    }
+    let columns = gates * hidden
+    let perColumn = try checkedElementCount(try builder.extents(node.input(10))) == directions * columns && columns > 1
+    var weights = BlockWeights(
+      elements: r, scales: scales, isSigned: try builder.elementType(node.input(2)) == .int8,
+      zeros: try node.optionalInput(11).map { id throws(ApusError) in
+        guard let zeros = builder.constantTensor(id) else {
+          throw node.unsupported("zero points that are computed", expected: "constants")
+        }
+        return zeros
+      })
+    weights.form = BlockWeights.form(hidden, hidden, bits: 8, isSigned: weights.isSigned)
+    weights.strides = (columns, 1)
+    weights.tableStrides = (0, perColumn ? 1 : 0)
+    weights.places = (0..<directions * gates).map { number in
+      let (direction, gate) = (number / gates, number % gates)
+      return (direction * hidden * columns + gate * hidden, perColumn ? direction * columns + gate * hidden : direction)
+    }
+    guard let usable = try builder.supported(weights) else { throw node.unsupported("this form of quantized weights") }
+    return try builder.packed(usable)
   }
 
   /// The layer: the projection, then the state's beginning, then the recurrence.
@@ -90,8 +123,9 @@ private struct RecurrentLayer {
     arguments.clip = node.attributes.float("clip") ?? 0
     (arguments.f, arguments.g, arguments.h) = (activations.f, activations.g, activations.h)
     apusk_recurrent_set_layout(&arguments, layout)
-    let (r, halfType) = try recurrence()
+    let (r, halfType, blocks) = try recurrence()
     arguments.half_type = halfType
+    if let blocks { arguments.weights = blocks.form }
     var plan = apusk_recurrent_plan_result()
     try builder.check(apusk_recurrent_plan(builder.level, &arguments, Int32(builder.threads), &plan))
     let isLSTM = kind == APUSK_LSTM
@@ -104,7 +138,8 @@ private struct RecurrentLayer {
     func bound(_ pointers: PointerTable) -> apusk_recurrent_args {
       var arguments = base
       arguments.xw = UnsafeRawPointer(pointers[xw])
-      arguments.r = UnsafeRawPointer(pointers[r])
+      arguments.r = UnsafeRawPointer(pointers.bytes(r))
+      if let blocks { arguments.weights = blocks.bound(pointers) }
       arguments.bias = UnsafeRawPointer(pointers.bytes(bias))
       arguments.peephole = UnsafeRawPointer(pointers.bytes(peephole))
       arguments.sequence_lens = UnsafePointer(pointers.bytes(lengths)?.assumingMemoryBound(to: Int32.self))
@@ -116,7 +151,7 @@ private struct RecurrentLayer {
       arguments.state = pointers[state]
       return arguments
     }
-    let touched = [xw, r, bias, lengths, h, c, peephole, y, lastH, lastC, state]
+    let touched = [xw, r, bias, lengths, h, c, peephole, y, lastH, lastC, state] + (blocks?.buffers ?? [])
     try builder.emit(plan.start, touched, arguments: bound)
     try builder.emit(plan.run, touched, arguments: bound)
   }
@@ -134,6 +169,16 @@ extension KernelBinding {
   }
 
   static let lstm = KernelBinding("LSTM", native: recurrentTypes) { builder, node throws(ApusError) in
+    try RecurrentLayer(builder, node, APUSK_LSTM, [.sigmoid, .tanh, .tanh]).emit()
+  }
+
+  /// An LSTM whose first input is its projection: see `Compiler.expandDynamicLSTM`.
+  static let dynamicQuantizeLSTM = KernelBinding(
+    "DynamicQuantizeLSTM", domain: .microsoft, native: TypeSet(.float32, .int8, .uint8, .int32)
+  ) { builder, node throws(ApusError) in
+    guard node.node.original != nil else {
+      throw node.unsupported("quantized weights that are computed", expected: "constants")
+    }
     try RecurrentLayer(builder, node, APUSK_LSTM, [.sigmoid, .tanh, .tanh]).emit()
   }
 }

@@ -1,19 +1,13 @@
-#include "block_quantized_level.h"
+#include "../include/apusk_block_quantized.h"
 
 #include <stddef.h>
 
+int32_t apusk_block_quantized_portable(const void *args, int64_t begin, int64_t end, apusp_worker *worker);
+
 int32_t apusk_block_quantized_plan(int32_t level, const apusk_block_quantized_args *args, apusk_plan *plan) {
-  *plan = (apusk_plan){.units = args->n};
-  switch (level) {
-    case APUSK_LEVEL_PORTABLE: plan->kernel = apusk_block_quantized_portable; break;
-#if defined(__x86_64__)
-    case APUSK_LEVEL_AVX2: plan->kernel = apusk_block_quantized_avx2; break;
-    case APUSK_LEVEL_AVX512: plan->kernel = apusk_block_quantized_avx512; break;
-#endif
-    default: return 100;
-  }
-  if (args->m < 0 || args->n < 0 || args->k < 0 || args->block < 8 || (args->bits != 2 && args->bits != 4 && args->bits != 8) ||
-      args->block * args->bits % 8 != 0) {
+  *plan = (apusk_plan){.kernel = apusk_block_quantized_portable, .units = args->n};
+  if (level < APUSK_LEVEL_PORTABLE || level > APUSK_LEVEL_AVX512 || args->m < 0 || args->n < 0 || args->k < 0 ||
+      args->block < 8 || (args->bits != 2 && args->bits != 4 && args->bits != 8) || args->block * args->bits % 8 != 0) {
     return 100;
   }
   if (__builtin_mul_overflow(args->k, (int64_t)sizeof(float), &plan->scratch_bytes)) return 301;

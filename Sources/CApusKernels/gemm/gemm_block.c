@@ -1,3 +1,4 @@
+#include "block_weights.h"
 #include "gemm_half.h"
 
 #include <math.h>
@@ -128,9 +129,10 @@ static void run_wide(const apusk_gemm_isa *isa, const apusk_gemm_block *block, c
   }
 }
 
-// `strip`: where 16-bit panels are widened.
+// `strip`: where panels become floats that are none.
 static void run_tiles(const apusk_gemm_isa *isa, const apusk_gemm_block *block, const float *a, int64_t a_row,
                       int64_t k0, int64_t depth, bool last, float *strip) {
+  const bool strips = block->half || block->blocks;
   int32_t nr = isa->kernels.nr;
   int64_t tiles = apusk_divide_up(block->rows, isa->kernels.mr);
   for (int64_t panel = block->first_panel; panel < block->end_panel; panel++) {
@@ -139,13 +141,14 @@ static void run_tiles(const apusk_gemm_isa *isa, const apusk_gemm_block *block, 
     int64_t columns = block->n - column < width ? block->n - column : width;
     apusk_tile tile = {
         .a_row = a_row, .runs_x = 1, .run = depth, .depth = depth,
-        .b = block->half ? strip : block->b + column * block->k + k0 * width, .c_row = block->c_row, .width = width,
+        .b = strips ? strip : block->b + column * block->k + k0 * width, .c_row = block->c_row, .width = width,
         .resume = k0 > 0,
     };
     if (block->half) apusk_half_strip(isa, block, panel, k0, depth, strip);
+    if (block->blocks) apusk_block_strip(isa->kernels.level, block->blocks, column, width, k0, depth, strip);
     apusk_finish finish = {.tail = block->tail, .bias = offset_or_null(block->bias, column)};
     // What comes after this strip: the next panel's. After the last one there are others of this pass to find it in time.
-    const float *next = panel + 1 < block->end_panel && !block->half ? tile.b + width * block->k : NULL;
+    const float *next = panel + 1 < block->end_panel && !strips ? tile.b + width * block->k : NULL;
     int64_t row = 0;
     for (int64_t index = 0; index < tiles; index++) {
       tile.rows = (int32_t)apusk_tile_rows(block->rows, tiles, index);
@@ -172,7 +175,8 @@ void apusk_gemm_block_run(const apusk_gemm_isa *isa, const apusk_gemm_block *blo
     block = &rest;
     if (rest.first_panel == rest.end_panel) return;
   }
-  bool wide = block->rows <= 2 && !block->half;
+  const bool strips = block->half || block->blocks;
+  bool wide = block->rows <= 2 && !strips;
   // A is read where it lies, unless it does not lie along k or its rows are 4 KiB apart, in one set of the L1 cache, and more
   // than the 8 that a set holds.
   bool aliased = block->a_row % 1024 == 0 && block->rows > 8;
@@ -181,8 +185,8 @@ void apusk_gemm_block_run(const apusk_gemm_isa *isa, const apusk_gemm_block *blo
     run_wide(isa, block, block->a, block->a_row, block->a_k, 0, block->k, true);
     return;
   }
-  // Strips of 16-bit panels have room for APUSK_GEMM_KC.
-  const int64_t deepest = direct && !block->half ? APUSK_GEMM_DIRECT_KC : APUSK_GEMM_KC;
+  // Strips have room for APUSK_GEMM_KC.
+  const int64_t deepest = direct && !strips ? APUSK_GEMM_DIRECT_KC : APUSK_GEMM_KC;
   int64_t passes = block->k > deepest ? apusk_divide_up(block->k, deepest) : 1;
   // Passes begin where chains do.
   int64_t step = apusk_divide_up(apusk_divide_up(block->k, passes), APUSK_GEMM_CHAIN) * APUSK_GEMM_CHAIN;

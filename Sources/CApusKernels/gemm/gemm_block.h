@@ -20,6 +20,7 @@ struct apusk_gemm_block {
   const float *b;          // packed, panel 0; or, where `half` is set,
   const uint16_t *half;    // panels of 16-bit elements (apusk_gemm_half.h)
   int32_t half_type;
+  const apusk_block_weights *blocks;  // or of 4 or 8 bits in blocks (apusk_block_weights.h); NULL: of floats
   float *c;                // row 0, column 0 of panel 0
   int64_t c_row;
   int64_t rows, n, k;
@@ -29,7 +30,8 @@ struct apusk_gemm_block {
   const float *residual;   // row 0, column 0, or NULL
 };
 
-// Floats of scratch that apusk_gemm_block_run needs for so many rows; with 16-bit panels APUSK_HALF_STRIP_FLOATS more.
+// Floats of scratch that apusk_gemm_block_run needs for so many rows; with panels that are not of floats
+// APUSK_HALF_STRIP_FLOATS more.
 int64_t apusk_gemm_block_scratch_floats(int64_t rows);
 
 void apusk_gemm_block_run(const apusk_gemm_isa *isa, const apusk_gemm_block *block, float *scratch);

@@ -70,9 +70,11 @@ int32_t apusk_gemm_f32_plan(const apusk_gemm_kernels *kernels, apusk_gemm_f32_ar
   int64_t panels = apusk_gemm_panels(args->n, kernels->nr);
   double each = (double)args->k * kernels->nr;
   int64_t speed = isa->multiplies_per_us;
-  const bool half = args->half_type != 0;
+  const bool half = args->half_type != 0, quantized = args->weights.bits != 0;
+  if (quantized && !apusk_block_is_supported(&args->weights)) return 100;
   if (half && args->half_type != APUSK_FLOAT16 && args->half_type != APUSK_BFLOAT16) return 502;
-  const int64_t group = half ? apusk_half_panels(isa, args->m) : args->m <= 2 ? isa->wide_panels[args->m - 1] : 0;
+  int64_t group = half ? apusk_half_panels(isa, args->m) : args->m <= 2 ? isa->wide_panels[args->m - 1] : 0;
+  if (quantized) group = 0;
   if (group > 0) {
     args->rows_per_unit = args->m;
     plan->grain = apusk_gemm_cut_wide(isa, args->m, panels, group, each, &args->panels_per_unit);
@@ -89,7 +91,7 @@ int32_t apusk_gemm_f32_plan(const apusk_gemm_kernels *kernels, apusk_gemm_f32_ar
       __builtin_mul_overflow(plan->units, args->batches, &plan->units)) {
     return 301;
   }
-  int64_t scratch = apusk_gemm_block_scratch_floats(args->rows_per_unit) + (half ? APUSK_HALF_STRIP_FLOATS : 0);
+  int64_t scratch = apusk_gemm_block_scratch_floats(args->rows_per_unit) + (half || quantized ? APUSK_HALF_STRIP_FLOATS : 0);
   plan->scratch_bytes = scratch * (int64_t)sizeof(float);
   return 0;
 }
@@ -100,7 +102,7 @@ int32_t apusk_gemm_f32_run(const apusk_gemm_isa *isa, const apusk_gemm_f32_args 
   int64_t blocks = apusk_divide_up(args->m, args->rows_per_unit);
   int64_t parts = apusk_divide_up(panels, args->panels_per_unit);
   const apusk_tail *tail = &args->tail;
-  const bool half = args->half_type != 0;
+  const bool half = args->half_type != 0, quantized = args->weights.bits != 0;
   for (int64_t unit = begin; unit < end;) {
     int64_t part = unit % parts, row = unit / parts % blocks * args->rows_per_unit, batch = unit / parts / blocks;
     // Units side by side share their rows of A.
@@ -112,7 +114,8 @@ int32_t apusk_gemm_f32_run(const apusk_gemm_isa *isa, const apusk_gemm_f32_args 
     int64_t residual = batch * args->residual_batch_stride + row * tail->residual_row_stride;
     apusk_gemm_block block = {
         .a = args->a + a + row * args->a_row_stride, .a_row = args->a_row_stride, .a_k = args->a_k_stride,
-        .b = half ? NULL : args->b + b, .half = half ? args->half + b : NULL, .half_type = args->half_type,
+        .b = half || quantized ? NULL : args->b + b, .half = half ? args->half + b : NULL, .half_type = args->half_type,
+        .blocks = quantized ? &args->weights : NULL,
         .c = args->c + c + row * args->c_row_stride,
         .c_row = args->c_row_stride,
         .rows = args->m - row < args->rows_per_unit ? args->m - row : args->rows_per_unit, .n = args->n, .k = args->k,

@@ -5,6 +5,7 @@
 #include "apusk_attention.h"
 #include "apusk_axis.h"
 #include "apusk_block_quantized.h"
+#include "apusk_block_weights.h"
 #include "apusk_cast.h"
 #include "apusk_contract.h"
 #include "apusk_conv.h"

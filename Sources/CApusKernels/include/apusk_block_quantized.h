@@ -1,4 +1,6 @@
-// Products with weights that are quantized in blocks along k: com.microsoft MatMulNBits.
+// Products with weights that are quantized in blocks along k, as they lie in the tensors of com.microsoft MatMulNBits: for
+// weights that are computed, of 2 bits, or with floats for zero points. Others are packed (apusk_block_weights.h). One kernel
+// serves all levels.
 #ifndef APUSK_BLOCK_QUANTIZED_H
 #define APUSK_BLOCK_QUANTIZED_H
 

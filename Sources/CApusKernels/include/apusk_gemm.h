@@ -11,6 +11,7 @@
 #ifndef APUSK_GEMM_H
 #define APUSK_GEMM_H
 
+#include "apusk_block_weights.h"
 #include "apusk_level.h"
 #include "apusk_tail.h"
 
@@ -82,6 +83,7 @@ typedef struct apusk_gemm_f32_args {
   // B with 16-bit elements (apusk_gemm_half.h), in place of `b`: APUSK_FLOAT16 or APUSK_BFLOAT16; 0 for float32.
   int32_t half_type;
   const uint16_t *half;           // packed; b_batch_stride and b_offsets count its elements
+  apusk_block_weights weights;    // B in blocks of 4 or 8 bits, in place of `b`; where bits is not 0. One product
   // Written by apusk_gemm_f32_plan: how the work is cut into units.
   int64_t rows_per_unit;
   int64_t panels_per_unit;

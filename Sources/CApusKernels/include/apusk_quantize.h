@@ -41,17 +41,21 @@ int32_t apusk_quantize_plan(int32_t level, const apusk_quantize_args *args, apus
 // y = (x - zero) * scale: both exact in double precision for x of at most 16 bits, then rounded once. zero has x's type.
 int32_t apusk_dequantize_plan(int32_t level, const apusk_quantize_args *args, apusk_plan *plan);
 
-// With min = minimum(0, x...), max = maximum(0, x...): scale = (max - min) / 255, or 1 / 255 where they are equal;
-// zero = roundTiesToEven(clamp(-min / scale)). NaN elements are passed over.
-typedef struct apusk_dynamic_range_args {
-  const float *x;
-  float *scale;
-  uint8_t *zero;
-  int64_t count;
-} apusk_dynamic_range_args;
+// y = clamp(roundTiesToEven(x / scale) + zero) for each row of x with its own range: with min = minimum(0, x...) and
+// max = maximum(0, x...), scale = (max - min) / 255, or 1 / 255 where they are equal, and
+// zero = roundTiesToEven(clamp(-min / scale)). NaN elements are passed over, and become the zero point.
+typedef struct apusk_dynamic_quantize_args {
+  const float *x;  // [rows, columns]
+  uint8_t *y;      // the same
+  float *scale;    // [rows]
+  uint8_t *zero;   // [rows]
+  int64_t rows, columns;
+} apusk_dynamic_quantize_args;
 
-// One unit.
-int32_t apusk_dynamic_range_plan(int32_t level, const apusk_dynamic_range_args *args, apusk_plan *plan);
+// Two steps with the same arguments, of which `range` may have no units. Returns 0, 100 for negative sizes or an unknown
+// level.
+int32_t apusk_dynamic_quantize_plan(int32_t level, const apusk_dynamic_quantize_args *args, apusk_plan *range,
+                                    apusk_plan *quantize);
 
 #ifdef __cplusplus
 }

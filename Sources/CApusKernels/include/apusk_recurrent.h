@@ -25,6 +25,8 @@
 // partial sums added in the tree of apusk_reduce.h. Items that end early (sequence_lens) write zeros to Y from their end on; a
 // reverse direction starts at an item's own last element. An item of length 0 hands its initial state to Y_h and Y_c.
 //
+// Products with R of 4 or 8 bits are those of few rows in apusk_block_weights.h, for any number of items.
+//
 // float32 reads R in packed panels; the columns of one time step may be shared by several threads: then `run` has phases.
 #ifndef APUSK_RECURRENT_H
 #define APUSK_RECURRENT_H
@@ -68,7 +70,7 @@ typedef struct apusk_rnn_activation {
 typedef struct apusk_recurrent_args {
   const void *xw;                // item (t, b), direction d, gate column j: xw[t*xw_t + b*xw_b + d*G*H + j]
   const void *r;                 // float64: [D, G*H, H]; float32: D*G packed matrices, k = n = H, stride_k = 1, stride_n = H,
-                                 // of 16-bit elements where half_type says so
+                                 // of 16-bit elements where half_type says so; NULL where `weights` are in its place
   const void *bias;              // [D, 2*G*H] (Wb then Rb) or NULL
   const void *peephole;          // [D, 3H] (i, o, f) or NULL; LSTM alone
   const int32_t *sequence_lens;  // [batch] or NULL; outside [0, steps] is fault 600, operand 4
@@ -81,6 +83,8 @@ typedef struct apusk_recurrent_args {
   int64_t steps, batch, hidden;
   int32_t element_type;          // float32 or float64
   int32_t half_type;             // of r for float32: APUSK_FLOAT16 or APUSK_BFLOAT16 (apusk_gemm_half.h); 0 for float32
+  apusk_block_weights weights;   // where bits is not 0: R of 4 or 8 bits, D*G packed matrices, k = n = H, one after the other
+  const void *block_kernels;     // written by apusk_recurrent_plan
   int32_t kind;                  // APUSK_RNN, APUSK_GRU, APUSK_LSTM
   int32_t direction;             // APUSK_RECURRENT_*
   int32_t input_forget;

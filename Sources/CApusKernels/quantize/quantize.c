@@ -166,24 +166,6 @@ static int32_t dequantize(const void *args_, int64_t begin, int64_t end, apusp_w
   return 0;
 }
 
-// ---- dynamic range --------------------------------------------------------------------------------------------------------
-
-static int32_t dynamic_range(const void *args_, int64_t begin, int64_t end, apusp_worker *worker) {
-  const apusk_dynamic_range_args *args = args_;
-  (void)worker;
-  if (begin >= end) return 0;
-  float low = 0, high = 0;
-  for (int64_t i = 0; i < args->count; i++) {
-    low = args->x[i] < low ? args->x[i] : low;
-    high = args->x[i] > high ? args->x[i] : high;
-  }
-  float scale = (low == high ? 1.0f : high - low) / 255.0f;
-  *args->scale = scale;
-  double zero = clamped(-low / scale, 0, UINT8_MAX);
-  *args->zero = zero == zero ? (uint8_t)rint(zero) : 0;
-  return 0;
-}
-
 // ---- plans ----------------------------------------------------------------------------------------------------------------
 
 static int32_t plan_of(
@@ -201,11 +183,4 @@ int32_t apusk_quantize_plan(int32_t level, const apusk_quantize_args *args, apus
 
 int32_t apusk_dequantize_plan(int32_t level, const apusk_quantize_args *args, apusk_plan *plan) {
   return apusk_wide_bits(args->y_type) < 8 ? 502 : plan_of(level, args, args->y_type, dequantize, plan);
-}
-
-int32_t apusk_dynamic_range_plan(int32_t level, const apusk_dynamic_range_args *args, apusk_plan *plan) {
-  (void)args;
-  if (level < APUSK_LEVEL_PORTABLE || level > APUSK_LEVEL_AVX512) return 100;
-  *plan = (apusk_plan){.kernel = dynamic_range, .units = 1, .grain = 1};
-  return 0;
 }

@@ -52,11 +52,10 @@ static int activations_are_known(const apusk_recurrent_args *args) {
 }
 
 // Into how many parts a time step of `products` multiplications pays to be cut.
-static int32_t parts_of(const apusk_gemm_isa *gemm, int64_t hidden, double products, double threads_per_chain) {
+static int32_t parts_of(int64_t panels, double products, double threads_per_chain) {
   // R comes from a cache at about 8 products a ns; a meeting of threads takes about a microsecond.
   double wanted = products / (8 * 2000.0);
   if (wanted > threads_per_chain) wanted = threads_per_chain;
-  int64_t panels = apusk_gemm_panels(hidden, gemm->kernels.nr);
   if (wanted > (double)panels) wanted = (double)panels;
   return wanted < 1 ? 1 : (int32_t)wanted;
 }
@@ -71,13 +70,18 @@ static int32_t plan_f32(const apusk_recurrent_level *level, apusk_recurrent_args
   int64_t blocks = apusk_divide_up(args->batch, items), chains = directions * blocks;
   args->items_per_chain = items = apusk_divide_up(args->batch, blocks);
   double products = (double)gates * (double)hidden * (double)hidden * (double)items;
-  args->parts = parts_of(level->gemm, hidden, products, (double)threads / (double)chains);
+  const int64_t panels = apusk_divide_up(hidden, apusk_recurrent_panel(args, level->gemm));
+  args->parts = parts_of(panels, products, (double)threads / (double)chains);
+  int64_t scratch = apusk_gemm_block_scratch_floats(items) + (args->half_type ? APUSK_HALF_STRIP_FLOATS : 0);
+  scratch *= (int64_t)sizeof(float);
+  if (args->weights.bits != 0) {
+    scratch = items * (apusk_block_digits_bytes(&args->weights) + APUSK_BLOCK_COLUMNS * (int64_t)sizeof(float));
+  }
   plan->state_bytes = chains * apusk_recurrent_f32_chain_bytes(args);
   plan->start = (apusk_plan){.kernel = apusk_recurrent_f32_start, .units = chains, .grain = chains};
   plan->run = (apusk_plan){
       .kernel = level->run, .units = args->steps == 0 ? 0 : chains * args->parts, .grain = 1,
-      .scratch_bytes =
-          (apusk_gemm_block_scratch_floats(items) + (args->half_type ? APUSK_HALF_STRIP_FLOATS : 0)) * (int64_t)sizeof(float)};
+      .scratch_bytes = scratch};
   if (args->parts > 1) {
     plan->run.phases = apusk_recurrent_f32_phases(args);
   } else {
@@ -106,6 +110,13 @@ int32_t apusk_recurrent_plan(int32_t level, apusk_recurrent_args *args, int32_t 
     return 301;
   }
   if (args->batch == 0 || args->hidden == 0) return 0;
+  if (args->weights.bits != 0) {
+    if (args->element_type != APUSK_FLOAT32 || args->weights.k != args->hidden || args->weights.n != args->hidden ||
+        !apusk_block_is_supported(&args->weights)) {
+      return 100;
+    }
+    args->block_kernels = apusk_block_isa_of(level);
+  }
   if (args->element_type == APUSK_FLOAT32) return plan_f32(kernels, args, threads, plan);
   plan->run.units = args->batch * apusk_recurrent_directions(args);
   plan->run.scratch_bytes = args->hidden * 7 * (int64_t)sizeof(double);

@@ -64,7 +64,29 @@ int32_t apusk_recurrent_f32_start(const void *args_, int64_t begin, int64_t end,
   return 0;
 }
 
-// sums of the panels first ..< end of a gate: `state` . R.
+// sums of the panels first ..< end of a gate, of the state whose digits are in scratch: R of 4 or 8 bits.
+static void multiply_blocks(const chain *chain, int64_t gate, int64_t first, int64_t end) {
+  const apusk_recurrent_args *args = chain->args;
+  const int64_t hidden = args->hidden, gates = apusk_recurrent_gates(args->kind), number = chain->direction * gates + gate;
+  apusk_block_weights w = args->weights;
+  w.q += number * apusk_block_q_bytes(&w);
+  w.scales = (const char *)w.scales + number * apusk_block_scale_bytes(&w);
+  if (w.zeros) w.zeros += number * apusk_block_zero_bytes(&w);
+  float *sums = (float *)((char *)chain->scratch + chain->items * apusk_block_digits_bytes(&w));
+  for (int64_t panel = first; panel < end; panel++) {
+    const int64_t column = panel * APUSK_BLOCK_COLUMNS;
+    const int64_t columns = hidden - column < APUSK_BLOCK_COLUMNS ? hidden - column : APUSK_BLOCK_COLUMNS;
+    float *c = chain->sums + gate * hidden + column;
+    const bool whole = columns == APUSK_BLOCK_COLUMNS;
+    apusk_block_rows(args->block_kernels, &w, chain->scratch, chain->items, panel, whole ? c : sums,
+                     whole ? gates * hidden : APUSK_BLOCK_COLUMNS);
+    for (int64_t i = 0; i < chain->items && !whole; i++) {
+      memcpy(c + i * gates * hidden, sums + i * APUSK_BLOCK_COLUMNS, sizeof(float) * (size_t)columns);
+    }
+  }
+}
+
+// The same of `state` by R of floats.
 static void multiply(const chain *chain, const float *state, int64_t gate, int64_t first, int64_t end) {
   const apusk_recurrent_args *args = chain->args;
   const apusk_gemm_isa *gemm = chain->level->gemm;
@@ -88,12 +110,24 @@ static void multiply(const chain *chain, const float *state, int64_t gate, int64
 // with the part of R that the one before left there.
 static void multiply_gates(const chain *chain, const float *state, int64_t first_gate, int64_t end_gate, int64_t first,
                            int64_t end, int backwards) {
+  const apusk_block_weights *w = &chain->args->weights;
+  if (w->bits != 0) {
+    for (int64_t i = 0; i < chain->items; i++) {
+      apusk_block_digits_of(chain->args->block_kernels, w, state + i * chain->args->hidden, 0, apusk_block_chunks(w),
+                            (char *)chain->scratch + i * apusk_block_digits_bytes(w));
+    }
+  }
   const int64_t together = 4;  // panels that the product of one row reads side by side
   int64_t groups = apusk_divide_up(end - first, together), count = (end_gate - first_gate) * groups;
   for (int64_t i = 0; i < count; i++) {
     int64_t turn = backwards ? count - 1 - i : i;
     int64_t panel = first + turn % groups * together;
-    multiply(chain, state, first_gate + turn / groups, panel, panel + together < end ? panel + together : end);
+    const int64_t last = panel + together < end ? panel + together : end;
+    if (w->bits != 0) {
+      multiply_blocks(chain, first_gate + turn / groups, panel, last);
+    } else {
+      multiply(chain, state, first_gate + turn / groups, panel, last);
+    }
   }
 }
 
@@ -136,8 +170,8 @@ int64_t apusk_recurrent_f32_phases(const apusk_recurrent_args *args) {
 
 static void do_part(const chain *chain, int64_t phase, int64_t part) {
   const apusk_recurrent_args *args = chain->args;
-  int32_t nr = chain->level->gemm->kernels.nr;
-  int64_t panels = apusk_gemm_panels(args->hidden, nr), parts = args->parts;
+  int64_t nr = apusk_recurrent_panel(args, chain->level->gemm);
+  int64_t panels = apusk_divide_up(args->hidden, nr), parts = args->parts;
   int64_t first = panels * part / parts, end = panels * (part + 1) / parts;
   int64_t begin_column = first * nr, end_column = end * nr < args->hidden ? end * nr : args->hidden;
   int64_t per_step = apusk_recurrent_f32_phases(args) / args->steps, step = phase / per_step;

@@ -3,6 +3,7 @@
 #define APUSK_RECURRENT_LEVEL_H
 
 #include "../include/apusk_recurrent.h"
+#include "../gemm/block_weights.h"
 #include "../gemm/gemm_half.h"
 
 // One time step of one item and direction, after the products. Pointers are to column 0 of the item.
@@ -49,6 +50,11 @@ int64_t apusk_recurrent_f32_chain_bytes(const apusk_recurrent_args *args);
 
 static inline int64_t apusk_recurrent_directions(const apusk_recurrent_args *args) {
   return args->direction == APUSK_RECURRENT_BIDIRECTIONAL ? 2 : 1;
+}
+
+// Columns that a part has a whole number of, but for the last one.
+static inline int64_t apusk_recurrent_panel(const apusk_recurrent_args *args, const apusk_gemm_isa *gemm) {
+  return args->weights.bits != 0 ? APUSK_BLOCK_COLUMNS : gemm->kernels.nr;
 }
 
 // Steps of an item, or -1 with a fault where its length is outside [0, steps].
