@@ -17,6 +17,8 @@ int64_t apusk_broadcast_walk(const apusk_broadcast *broadcast, int64_t begin, in
   for (int64_t i = begin; i < end;) {
     int64_t count = length - column < end - i ? length - column : end - i;
     const void *elements[apusk_most_operands];
+    // A vector of these would wait for what was just stored one by one.
+#pragma clang loop vectorize(disable)
     for (int32_t k = 0; k < operands; k++) {
       elements[k] = (const char *)broadcast->base[k] + (start[k] + column * steps[k]) * broadcast->bytes[k];
     }

@@ -15,7 +15,8 @@ extern "C" {
 #endif
 
 // input is dense and row-major over `rank` dimensions, which alternate between kept and reduced. output is dense over the kept
-// ones. A unit is one element of the output. The kernels read input only; output must not overlap it.
+// ones. A unit is one element of the output; of sums and means of float32 whose elements do not lie side by side it is
+// up to 16 of one row. The kernels read input only; output must not overlap it.
 typedef struct apusk_reduce_args {
   const void *input;
   void *output;

@@ -70,6 +70,13 @@ int32_t apusk_reduce_plan(int32_t level, const apusk_reduce_args *args, apusk_pl
   int64_t outputs = 1;
   for (int32_t d = 0; d < walk.kept_rank; d++) outputs *= walk.kept_shape[d];
   const int64_t elements_per_grain = 65536, output_overhead = 16;
+  if (has_level && outputs > 0 && apusk_reduce_is_by_columns(&walk)) {
+    int64_t width = walk.kept_shape[walk.kept_rank - 1];
+    *plan = (apusk_plan){
+        .kernel = kernel, .units = outputs / width * apusk_reduce_blocks(&walk),
+        .grain = 1 + elements_per_grain / 16 / (walk.elements + output_overhead)};
+    return 0;
+  }
   *plan = (apusk_plan){
       .kernel = kernel, .units = outputs, .grain = 1 + elements_per_grain / (walk.elements + output_overhead)};
   return 0;

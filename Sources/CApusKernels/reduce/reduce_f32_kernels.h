@@ -61,27 +61,27 @@ static __attribute__((noinline)) f32x16 sum_columns(const apusk_reduce_walk *wal
   return lanes[0];
 }
 
+// Units are outputs where each one's elements lie side by side, else as many outputs side by side as a vector has lanes: the
+// lines of a cache that hold them are one thread's.
 APUSK_INLINE int32_t reduce_f32(const void *args_, int64_t begin, int64_t end, int mean) {
   const apusk_reduce_args *args = args_;
   const float *input = args->input;
   float *output = args->output;
   apusk_reduce_walk walk = apusk_reduce_walk_of(args);
   float divisor = (float)walk.elements;
-  if (walk.reduced_rank > 0 && walk.run_stride == 1) {
+  if (!apusk_reduce_is_by_columns(&walk)) {
     for (int64_t o = begin; o < end; o++) {
       float sum = sum_contiguous(&walk, input + (walk.elements > 0 ? apusk_reduce_start(&walk, o) : 0));
       output[o] = mean ? sum / divisor : sum;
     }
     return 0;
   }
-  int64_t width = walk.kept_shape[walk.kept_rank - 1];
-  for (int64_t o = begin; o < end;) {
-    int64_t columns = width - o % width;
-    if (columns > end - o) columns = end - o;
-    if (columns > APUSK_LANES) columns = APUSK_LANES;
+  int64_t width = walk.kept_shape[walk.kept_rank - 1], blocks = apusk_reduce_blocks(&walk);
+  for (int64_t unit = begin; unit < end; unit++) {
+    int64_t first = unit % blocks * APUSK_LANES, o = unit / blocks * width + first;
+    int64_t columns = width - first < APUSK_LANES ? width - first : APUSK_LANES;
     f32x16 sum = sum_columns(&walk, input + apusk_reduce_start(&walk, o), columns);
     store_lanes(output + o, mean ? sum / divisor : sum, columns);
-    o += columns;
   }
   return 0;
 }

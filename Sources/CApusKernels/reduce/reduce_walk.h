@@ -41,6 +41,15 @@ static inline int64_t apusk_reduce_run_offset(const apusk_reduce_walk *walk, int
   return offset;
 }
 
+// Whether sums of float32 are those of outputs side by side, and into how many blocks of 16 a row of these is cut.
+static inline bool apusk_reduce_is_by_columns(const apusk_reduce_walk *walk) {
+  return walk->reduced_rank == 0 || walk->run_stride != 1;
+}
+static inline int64_t apusk_reduce_blocks(const apusk_reduce_walk *walk) {
+  int64_t width = walk->kept_shape[walk->kept_rank - 1];
+  return width / 16 + (width % 16 != 0);
+}
+
 typedef struct apusk_reduce_level {
   apusp_kernel f32[2];  // sum and mean, by function
 } apusk_reduce_level;
