@@ -43,8 +43,10 @@ LANES_INLINE void lanes_quads(const uint8_t *x0, const uint8_t *x1, const uint8_
 #define DEPTHWISE_VECTORS 1
 #include "depthwise.h"
 
+#include "quantize.h"
+
 const apusk_integer_isa apusk_integer_isa_avx2 = {
     .rows = TILE_ROWS, .panels = TILE_PANELS, .multiplies_per_us = 40000, .tile = tile, .finish = finish,
-    .depthwise = depthwise, .activate = apusk_activate_f32_avx2,
+    .depthwise = depthwise, .quantize = quantize, .activate = apusk_activate_f32_avx2,
 };
 #endif

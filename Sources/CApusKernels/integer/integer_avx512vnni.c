@@ -68,18 +68,29 @@ LANES_INLINE void finish_pairs(const apusk_integer_finish *f, lanes_int (*sums)[
 #define TILE_FINISH finish_pairs
 #include "tile.h"
 
-// Integers from their zero point, in bounds, and a residual's bytes to those of their sum.
-LANES_INLINE __m512i with_residual(const apusk_integer_finish *f, __m512i q, __m128i bytes) {
+// What joins 8-bit results with those of a residual.
+typedef struct byte_residual {
+  __m512i low, high, from_zero, zero;
+  __m512 factor_a, factor_b;
+  __m128i flip;
+} byte_residual;
+
+LANES_INLINE byte_residual byte_residual_of(const apusk_integer_finish *f) {
   const apusk_integer_tail *tail = f->tail;
-  const bool is_signed = tail->output_type == APUSK_INT8;
-  q = _mm512_max_epi32(q, _mm512_set1_epi32(tail->low - f->y_zero));
-  q = _mm512_min_epi32(q, _mm512_set1_epi32(tail->high - f->y_zero));
-  q = _mm512_add_epi32(q, _mm512_set1_epi32(f->y_zero - tail->zero_a));
-  const __m512i r = is_signed ? _mm512_cvtepi8_epi32(bytes) : _mm512_cvtepu8_epi32(bytes);
-  const __m512 own = _mm512_mul_ps(_mm512_cvtepi32_ps(q), _mm512_set1_ps(tail->factor_a));
-  const __m512 other = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_sub_epi32(r, _mm512_set1_epi32(tail->zero_b))),
-                                     _mm512_set1_ps(tail->factor_b));
-  return _mm512_cvtps_epi32(_mm512_add_ps(own, other));
+  const int32_t shift = tail->output_type == APUSK_INT8 ? 128 : 0;
+  return (byte_residual){
+      _mm512_set1_epi32(tail->low - f->y_zero), _mm512_set1_epi32(tail->high - f->y_zero),
+      _mm512_set1_epi32(f->y_zero - tail->zero_a), _mm512_set1_epi32(tail->zero_b + shift), _mm512_set1_ps(tail->factor_a),
+      _mm512_set1_ps(tail->factor_b), _mm_set1_epi8((char)shift),
+  };
+}
+
+// Integers from their zero point, in bounds, and a residual's bytes to those of their sum.
+LANES_INLINE __m512i with_residual(const byte_residual *r, __m512i q, __m128i bytes) {
+  q = _mm512_add_epi32(_mm512_min_epi32(_mm512_max_epi32(q, r->low), r->high), r->from_zero);
+  const __m512i other = _mm512_sub_epi32(_mm512_cvtepu8_epi32(_mm_xor_si128(bytes, r->flip)), r->zero);
+  return _mm512_cvtps_epi32(_mm512_add_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(q), r->factor_a),
+                                          _mm512_mul_ps(_mm512_cvtepi32_ps(other), r->factor_b)));
 }
 
 // `across` vectors of a row side by side, four at a time.
@@ -91,13 +102,15 @@ LANES_INLINE void finish_bytes(const apusk_integer_finish *f, const int across) 
   const int32_t *sums = f->sums;
   uint8_t *output = f->output;
   const uint8_t *residual = f->residual;
+  byte_residual joined = {0};
+  if (residual) joined = byte_residual_of(f);
   for (int64_t row = 0; row < rows; row += 4 / across, sums += 64) {
     __m512i q[4];
     LANES_UNROLL for (int i = 0; i < 4; i++) {
       q[i] = scaled(lanes_load(sums + 16 * i), f->columns->scale + i % across * 16);
       if (!residual || row + i / across >= rows) continue;
       const __mmask16 some = (__mmask16)(mask >> (i % across * 16));
-      q[i] = with_residual(f, q[i], _mm_maskz_loadu_epi8(some, residual + i / across * output_row + i % across * 16));
+      q[i] = with_residual(&joined, q[i], _mm_maskz_loadu_epi8(some, residual + i / across * output_row + i % across * 16));
     }
     if (residual) residual += 4 / across * output_row;
     __m512i bytes = packed_bytes(&tail, q);
@@ -160,8 +173,10 @@ LANES_INLINE void lanes_quads(const uint8_t *x0, const uint8_t *x1, const uint8_
 #define DEPTHWISE_VECTORS 4
 #include "depthwise.h"
 
+#include "quantize.h"
+
 const apusk_integer_isa apusk_integer_isa_avx512vnni = {
     .rows = TILE_ROWS, .panels = TILE_PANELS, .finishes_pairs = true, .multiplies_per_us = 200000, .tile = tile, .finish = finish,
-    .depthwise = depthwise, .activate = apusk_activate_f32_avx512,
+    .depthwise = depthwise, .quantize = quantize, .activate = apusk_activate_f32_avx512,
 };
 #endif

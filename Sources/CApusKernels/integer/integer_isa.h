@@ -83,6 +83,7 @@ typedef struct apusk_integer_isa {
   void (*tile)(const apusk_integer_tile *tile);
   void (*finish)(const apusk_integer_finish *finish);
   void (*depthwise)(const apusk_integer_depthwise *row);
+  void (*quantize)(const float *x, uint8_t *y, int64_t count, float scale, int32_t zero, bool is_signed);
   apusk_activation_function *activate;
 } apusk_integer_isa;
 

@@ -4,6 +4,7 @@
 #include "../cast/float_formats.h"
 #include "../cast/wide.h"
 #include "../include/apusk_quantize.h"
+#include "../integer/integer_isa.h"
 
 #pragma STDC FP_CONTRACT OFF
 
@@ -149,6 +150,30 @@ static int32_t quantize(const void *args_, int64_t begin, int64_t end, apusp_wor
   return 0;
 }
 
+// The same with one scale for all, on vectors.
+static int32_t quantize_tensor(const apusk_quantize_args *args, int64_t begin, int64_t end, int32_t level) {
+  const bool is_signed = args->y_type == APUSK_INT8;
+  apusk_integer_isa_of(level)->quantize(
+      (const float *)args->x + begin, (uint8_t *)args->y + begin, end - begin, *(const float *)args->scale,
+      apusk_integer_byte(args->zero, 0, is_signed), is_signed);
+  return 0;
+}
+
+static int32_t quantize_tensor_portable(const void *args, int64_t begin, int64_t end, apusp_worker *worker) {
+  (void)worker;
+  return quantize_tensor(args, begin, end, APUSK_LEVEL_PORTABLE);
+}
+
+static int32_t quantize_tensor_avx2(const void *args, int64_t begin, int64_t end, apusp_worker *worker) {
+  (void)worker;
+  return quantize_tensor(args, begin, end, APUSK_LEVEL_AVX2);
+}
+
+static int32_t quantize_tensor_avx512(const void *args, int64_t begin, int64_t end, apusp_worker *worker) {
+  (void)worker;
+  return quantize_tensor(args, begin, end, APUSK_LEVEL_AVX512);
+}
+
 static int32_t dequantize(const void *args_, int64_t begin, int64_t end, apusp_worker *worker) {
   const apusk_quantize_args *args = args_;
   (void)worker;
@@ -178,7 +203,13 @@ static int32_t plan_of(
 }
 
 int32_t apusk_quantize_plan(int32_t level, const apusk_quantize_args *args, apusk_plan *plan) {
-  return plan_of(level, args, args->y_type, quantize, plan);
+  static const apusp_kernel on_vectors[] = {quantize_tensor_portable, quantize_tensor_avx2, quantize_tensor_avx512};
+  const int32_t status = plan_of(level, args, args->y_type, quantize, plan);
+  if (status == 0 && is_per_tensor(args) && args->x_type == APUSK_FLOAT32 && args->scale_type == APUSK_FLOAT32 &&
+      args->precision == APUSK_FLOAT32 && apusk_integer_is_byte(args->y_type)) {
+    plan->kernel = on_vectors[level];
+  }
+  return status;
 }
 
 int32_t apusk_dequantize_plan(int32_t level, const apusk_quantize_args *args, apusk_plan *plan) {
