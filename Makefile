@@ -5,10 +5,10 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help deps demo test libapus libapus-full install install-full bench hardening lint format schema clean conformance
+.PHONY: help deps demo test libapus libapus-full install install-full bench quantization-report hardening lint format schema clean conformance
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 deps: ## Install the system packages (apt); done by the other targets, too
 	@tools/install-deps
@@ -35,6 +35,10 @@ bench: libapus ## Measure Apus beside other runtimes; tables and a plot into bui
 	@tools/install-deps bench
 	@Benchmarks/run
 	@Benchmarks/kernels
+
+quantization-report: ## Train, quantize by each scheme, compare accuracy, size and time with float and with other runtimes
+	@tools/install-deps bench
+	@tools/quantization-report
 
 conformance: deps ## ONNX's own test suite, through modelconv and libapus; light, random and real models
 	@tools/conformance/run

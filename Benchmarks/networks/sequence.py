@@ -64,10 +64,20 @@ def view(b, x, *tail):
     return b.node("Reshape", [x, shape])
 
 
+MINILM_WIDTH = 384
+
+
 def minilm(seed):
-    """BERT's encoder with the sizes of MiniLM-L6: 6 layers, 384 wide, 12 heads, vocabulary 30522; batch and length are free."""
-    width, heads, inner, epsilon = 384, 12, 1536, 1e-12
     b = Builder("minilm_l6", seed, EXPORTED_OPSET)
+    _, states = minilm_states(b)
+    b.output(states, ["batch", "sequence", MINILM_WIDTH], "last_hidden_state")
+    return b
+
+
+def minilm_states(b):
+    """BERT's encoder with the sizes of MiniLM-L6: 6 layers, 384 wide, 12 heads, vocabulary 30522; batch and length are free.
+    Returns the attention mask and the last hidden states."""
+    width, heads, inner, epsilon = MINILM_WIDTH, 12, 1536, 1e-12
     ids, mask, types = (b.input(n, ["batch", "sequence"], TensorProto.INT64)
                         for n in ("input_ids", "attention_mask", "token_type_ids"))
     additive = b.node("Unsqueeze", [b.node("Unsqueeze", [mask, b.integers(1)]), b.integers(2)])
@@ -91,8 +101,7 @@ def minilm(seed):
         x = layer_norm(b, b.node("Add", [b.linear(context, width, width), x]), width, epsilon)
         y = b.linear(gelu(b, b.linear(x, width, inner)), inner, width)
         x = layer_norm(b, b.node("Add", [y, x]), width, epsilon)
-    b.output(x, ["batch", "sequence", width], "last_hidden_state")
-    return b
+    return mask, x
 
 
 def decoder(seed, layers=6, width=512, heads=8, vocabulary=8192, context=1024):

@@ -73,6 +73,9 @@ private final class Formula: Module {
   @Test func residualNetwork() throws {
     var generator = RandomGenerator(seed: 3)
     try check(try SmallResNet(channels: 3, using: &generator), inputShape: [3, 20, 17])
+    try check(try SmallResNet(widths: [4, 8, 16], blocks: 2, stride: 2, using: &generator), inputShape: [1, 28, 28])
+    #expect(throws: ApusError.self) { try SmallResNet(widths: [], using: &generator) }
+    #expect(throws: ApusError.self) { try SmallResNet(blocks: 0, using: &generator) }
   }
 
   @Test func networkWithDropout() throws { try check(try SmallNetwork(seed: 4), inputShape: [1, 8, 8]) }

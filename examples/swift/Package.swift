@@ -8,6 +8,7 @@ let package = Package(
   dependencies: [.package(name: "Apus", path: "../..")],
   targets: [
     .executableTarget(name: "train-lenet", dependencies: [.product(name: "ApusTraining", package: "Apus")]),
+    .executableTarget(name: "train-resnet", dependencies: [.product(name: "ApusTraining", package: "Apus")]),
     .executableTarget(name: "export-model", dependencies: [.product(name: "ApusTraining", package: "Apus")]),
     .executableTarget(name: "classify", dependencies: [.product(name: "Apus", package: "Apus")]),
   ],

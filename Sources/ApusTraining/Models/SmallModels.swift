@@ -20,20 +20,41 @@ public final class MultilayerPerceptron: Module {
   public func callAsFunction(_ input: Tensor) throws(ApusError) -> Tensor { try layers(input) }
 }
 
-/// A small residual network (He et al. 2016) for images [N, channels, H, W]: a stem, three stages of one block each at 16, 32 and
-/// 64 channels, the second and third at half the resolution, global average pooling and a linear layer.
+/// A small residual network (He et al. 2016) for images [N, channels, H, W]: a stem, stages of basic blocks, each stage but the
+/// first at half the resolution of the one before, global average pooling and a linear layer. The default has one block at 16, 32
+/// and 64 channels; four stages of two blocks are a narrow ResNet-18.
 public final class SmallResNet: Module {
   public let stem: Sequential
   public let stages: Sequential
   public let head: Sequential
 
-  public init(channels: Int = 1, classes: Int = 10, using generator: inout RandomGenerator) throws(ApusError) {
+  /// - Parameters:
+  ///   - widths: the channels of each stage; the stem has those of the first.
+  ///   - blocks: in each stage.
+  ///   - stride: of the stem.
+  /// - Throws: `invalidArgument` without a stage or a block.
+  public init(
+    channels: Int = 1, classes: Int = 10, widths: [Int] = [16, 32, 64], blocks: Int = 1, stride: Int = 1,
+    using generator: inout RandomGenerator
+  ) throws(ApusError) {
+    guard let first = widths.first, let last = widths.last, blocks > 0 else {
+      throw ApusError(
+        .invalidArgument, "a residual network has stages of blocks", expected: "1 or more of both",
+        actual: "widths \(widths), \(blocks) blocks")
+    }
     stem = Sequential(
-      try Conv2d(channels, 16, kernel: 3, padding: 1, bias: false, using: &generator), try BatchNorm2d(16), ReLU())
-    stages = Sequential(
-      try Self.block(16, 16, stride: 1, &generator), try Self.block(16, 32, stride: 2, &generator),
-      try Self.block(32, 64, stride: 2, &generator))
-    head = Sequential(GlobalAveragePool(), Flatten(), try Linear(64, classes, initializer: .glorotUniform, using: &generator))
+      try Conv2d(channels, first, kernel: 3, stride: Pair(stride, stride), padding: 1, bias: false, using: &generator),
+      try BatchNorm2d(first), ReLU())
+    var body: [any Module] = []
+    var inputs = first
+    for (stage, width) in widths.enumerated() {
+      for block in 0..<blocks {
+        body.append(try Self.block(inputs, width, stride: stage > 0 && block == 0 ? 2 : 1, &generator))
+        inputs = width
+      }
+    }
+    stages = Sequential(body)
+    head = Sequential(GlobalAveragePool(), Flatten(), try Linear(last, classes, initializer: .glorotUniform, using: &generator))
   }
 
   public func callAsFunction(_ input: Tensor) throws(ApusError) -> Tensor { try head(stages(stem(input))) }

@@ -1,0 +1,1 @@
+../train-lenet/CommandLine.swift
