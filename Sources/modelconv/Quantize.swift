@@ -1,4 +1,5 @@
 import ApusConvert
+import ApusSafetensors
 import ArgumentParser
 
 extension QuantizationScheme: ExpressibleByArgument {}
@@ -53,6 +54,18 @@ struct Quantize: ParsableCommand {
   @Flag(help: "Store zero points, too (weights-int8, weights-int4).")
   var asymmetric = false
 
+  @Option(help: "The relative error of the outputs that is allowed: layers that hurt most stay float until it is reached.")
+  var targetError: Double?
+
+  @Option(help: "The part of labelled samples, 0 to 1, to tell right: layers that hurt most stay float until it is reached.")
+  var targetAccuracy: Double?
+
+  @Option(help: "Samples that errors are measured on.")
+  var errorSamples = 64
+
+  @Flag(help: "Leave the ranges of channels as they are: don't make them alike.")
+  var noEqualization = false
+
   @Flag(help: "Leave biases as they are: don't take back the mean error of rounded weights.")
   var noBiasCorrection = false
 
@@ -63,6 +76,12 @@ struct Quantize: ParsableCommand {
 
   @Option(help: "Threads to run with. The results are the same for every number.")
   var threads = ThreadCount(1)
+
+  @Flag(help: "Time the float model and the quantized one on this machine, node by node.")
+  var measure = false
+
+  @Option(help: "A page for a browser to write: errors, histograms with the chosen ranges, size and time.")
+  var report: String?
 
   @Flag(help: "Print the report as JSON (Sources/modelconv/JSON.md, apus.quantize).")
   var json = false
@@ -78,6 +97,14 @@ struct Quantize: ParsableCommand {
   func validate() throws {
     guard (1...4096).contains(batch) else { throw ValidationError("--batch takes a number from 1 to 4096") }
     guard [16, 32, 64, 128, 256].contains(block) else { throw ValidationError("--block takes 16, 32, 64, 128 or 256") }
+    guard targetError.map({ $0 > 0 }) != false else { throw ValidationError("--target-error takes a number above 0") }
+    guard targetAccuracy.map({ (0...1).contains($0) }) != false else {
+      throw ValidationError("--target-accuracy takes a number from 0 to 1")
+    }
+    guard scheme == .static || targetError == nil && targetAccuracy == nil else {
+      throw ValidationError("--target-error and --target-accuracy go with the scheme static")
+    }
+    guard (1...1_000_000).contains(errorSamples) else { throw ValidationError("--error-samples takes a number of 1 and more") }
     guard data != nil || !scheme.needsRanges else { throw ValidationError("the scheme takes ranges from samples: give --data") }
     guard output?.isEmpty != true else { throw ValidationError("--output needs a path") }
   }
@@ -89,15 +116,28 @@ struct Quantize: ParsableCommand {
     quantizer.options.excluded = Set(exclude)
     quantizer.options.block = block
     quantizer.options.isAsymmetric = asymmetric
+    quantizer.options.targetError = targetError
+    quantizer.options.targetAccuracy = targetAccuracy
+    quantizer.options.errorSamples = errorSamples
+    quantizer.options.equalizes = !noEqualization
+    quantizer.options.measures = measure
     quantizer.options.correctsBias = !noBiasCorrection
     quantizer.options.batch = batch
     quantizer.options.threads = threads.count
     quantizer.sampleOptions = try samples.options()
     if samples.limit == nil { quantizer.sampleOptions.limit = Quantizer.usualSamples }
     let progress = ProgressLine()
-    let report = try quantizer.quantize(model, data: data, to: destination) { stage in progress.show(Self.text(stage)) }
+    let interruption = Interruption(writing: destination)
+    let result = try withExtendedLifetime(interruption) {
+      try quantizer.quantize(model, data: data, to: destination) { stage in progress.show(Self.text(stage)) }
+    }
     progress.clear()
-    Console.report(report.text, json: report.json, asJSON: json)
+    if let report {
+      let file = try AtomicFile(path: report)
+      try file.append(Array(result.html.utf8))
+      try file.commit()
+    }
+    Console.report(result.text, json: result.json, asJSON: json)
   }
 
   private static func text(_ stage: Quantizer.Stage) -> String {
@@ -106,6 +146,7 @@ struct Quantize: ParsableCommand {
     case .calibrating(let fraction): "calibrating " + bar(fraction)
     case .searching(let what, let fraction): what + " " + bar(fraction)
     case .comparing(let fraction): "comparing with the float model " + bar(fraction)
+    case .measuring(let fraction): "measuring " + bar(fraction)
     case .writing: "writing the file"
     case .verifying(let check): "verifying: \(check)"
     }

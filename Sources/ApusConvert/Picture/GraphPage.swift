@@ -81,7 +81,8 @@ struct GraphPage {
 
   private func escaped(_ text: String) -> String { GraphPage.escaped(text) }
 
-  private static func escaped(_ text: String) -> String {
+  /// A text inside of HTML.
+  static func escaped(_ text: String) -> String {
     var result = ""
     for character in text.unicodeScalars {
       switch character {

@@ -88,9 +88,9 @@ struct Calibration {
   /// - Throws: what reading and running throw; `valueOutOfRange` where an activation is not finite.
   init(
     _ draft: ModelDraft, wanted: [ValueID], channelAxes: [ValueID: Int], samples source: SampleSource,
-    options: QuantizationOptions, histograms: Bool, progress: (Double) -> Void
+    options: QuantizationOptions, progress: (Double) -> Void
   ) throws(ApusError) {
-    for id in wanted { observers[id] = RangeObserver(histogram: histograms, channelAxis: channelAxes[id]) }
+    for id in wanted { observers[id] = RangeObserver(histogram: true, channelAxis: channelAxes[id]) }
     let runner = try SampleRunner(draft, wanted: wanted, threads: options.threads)
     let count = source.count
     while samples < count {

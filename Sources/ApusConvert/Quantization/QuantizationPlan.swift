@@ -47,8 +47,10 @@ struct QuantizationPlan {
   private let draft: ModelDraft
   private let types: [TensorType?]
 
-  /// - Parameter floats: nodes that stay float, by what `Node.title` or the name of an output says.
-  init(_ draft: ModelDraft, excluding floats: Set<String>) throws(ApusError) {
+  /// - Parameters:
+  ///   - floats: nodes that stay float, by what `Node.title` or the name of an output says.
+  ///   - returned: places of nodes that stay float, too.
+  init(_ draft: ModelDraft, excluding floats: Set<String>, returning returned: Set<Int> = []) throws(ApusError) {
     self.draft = draft
     types = try draft.types()
     roles = []
@@ -59,6 +61,8 @@ struct QuantizationPlan {
       if names.contains(where: { floats.contains($0) }) {
         roles.append(nil)
         reasons[position] = "excluded"
+      } else if returned.contains(position) {
+        roles.append(nil)
       } else {
         roles.append(role(of: node, position))
       }

@@ -20,6 +20,10 @@ public struct QuantizationReport {
   let outputs: [(name: String, error: ErrorSums)]
   public let method: String
   public let notes: [String]
+  /// Times on this machine; nil where they were not asked for.
+  public let measurement: QuantizationMeasurement?
+  /// The part of the labelled samples that the quantized model tells right; nil without labels.
+  public let accuracy: Double?
   /// Samples that ranges were taken from.
   public let samples: Int
 
@@ -41,6 +45,8 @@ public struct QuantizationReport {
     outputs = work.outputErrors
     method = work.method
     notes = work.notes
+    accuracy = work.accuracy
+    measurement = work.measurement
     samples = work.calibrationSamples
   }
 
@@ -62,6 +68,9 @@ public struct QuantizationReport {
         "SNR \(Quantity.decibels(error.decibels)), cosine \(Quantity.cosine(error.cosine)), relative error "
           + Quantity.error(error.relative),
       ])
+    }
+    if let accuracy {
+      summary.rows.append(["top-1", Quantity.percent(accuracy) + " of the samples that errors are measured on"])
     }
     for item in floats { summary.rows.append(["stays float", "\(item.node) (\(item.operatorName)): \(item.reason)"]) }
     for note in notes { summary.rows.append(["note", note]) }
@@ -89,7 +98,12 @@ public struct QuantizationReport {
       ]
     }
     if !weights.rows.isEmpty { text += "\n" + weights.text() }
-    return text
+    return text + (measurement?.text ?? "")
+  }
+
+  /// The report as a page for a browser.
+  public var html: String {
+    QuantizationPage(self).text
   }
 
   /// The document that Sources/modelconv/JSON.md describes under `apus.quantize`.
@@ -103,6 +117,7 @@ public struct QuantizationReport {
       "data": data.map { .string($0) } ?? .null, "samples": JSONValue(samples),
       "calibration_sha256": .string(Quantity.hexadecimal(calibrationHash)),
       "outputs": .array(outputs.map { ["name": .string($0.name), "error": $0.error.json] }),
+      "accuracy": accuracy.map { .float($0) } ?? .null,
       "layers": .array(
         layers.map { layer in
           [
@@ -129,6 +144,7 @@ public struct QuantizationReport {
         }),
       "floats": .array(
         floats.map { ["node": .string($0.node), "operator": .string($0.operatorName), "reason": .string($0.reason)] }),
+      "times": measurement?.json ?? .null,
       "notes": .array(notes.map { .string($0) }),
     ]
   }

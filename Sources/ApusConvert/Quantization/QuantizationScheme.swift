@@ -28,8 +28,6 @@ public enum RangeMethod: String, CaseIterable, Sendable {
   case entropy
   /// The range with the least expected square error.
   case meanSquareError = "mse"
-
-  var needsHistogram: Bool { self == .percentile || self == .entropy || self == .meanSquareError }
 }
 
 /// What a caller chooses.
@@ -42,16 +40,21 @@ public struct QuantizationOptions: Sendable {
   public var block = 32
   /// Whether the weight-only schemes store zero points.
   public var isAsymmetric = false
-  /// Whether ranges of channels are made alike first (static).
+  /// Whether the ranges of channels are made alike first, where that lessens the outputs' error (static).
   public var equalizes = true
-  /// Whether biases take back the mean error of rounded weights (static).
+  /// Whether biases take back the mean error of rounded weights, where that lessens the outputs' error (static).
   public var correctsBias = true
   /// Layers return to float until the outputs' relative error is at most this; nil keeps all.
   public var targetError: Double?
+  /// Layers return to float until this part of the labelled samples has its largest score at the label; nil keeps all.
+  public var targetAccuracy: Double?
   /// Samples in a run, where the model leaves that open.
   public var batch = 8
   /// Samples that errors are measured on.
   public var errorSamples = 64
+  /// Whether the float model and the quantized one are timed on this machine, and for how long.
+  public var measures = false
+  public var measuredSeconds = 4.0
   /// Of runs.
   public var threads = 1
 

@@ -13,19 +13,24 @@ struct QuantizedTensor: Sendable {
 /// The steps from a float model to a quantized one, and what they find on the way.
 struct QuantizationWork {
   let options: QuantizationOptions
-  private(set) var draft: ModelDraft
-  private(set) var quantized: ModelDraft
-  private let samples: SampleSource?
-  private(set) var layers: [StaticQuantization.Layer] = []
-  private(set) var weightLayers: [WeightQuantization.Layer] = []
-  private(set) var tensors: [QuantizedTensor] = []
+  let draft: ModelDraft
+  var quantized: ModelDraft
+  let samples: SampleSource?
+  var layers: [StaticQuantization.Layer] = []
+  var weightLayers: [WeightQuantization.Layer] = []
+  var tensors: [QuantizedTensor] = []
   /// By the value of the float model: a place in `tensors`.
-  private(set) var places: [ValueID: Int] = [:]
+  var places: [ValueID: Int] = [:]
   /// Nodes that stay float where one might expect integers, and why.
-  private(set) var floats: [(node: String, operatorName: String, reason: String)] = []
-  private(set) var outputErrors: [(name: String, error: ErrorSums)] = []
-  private(set) var calibrationSamples = 0
+  var floats: [(node: String, operatorName: String, reason: String)] = []
+  var outputErrors: [(name: String, error: ErrorSums)] = []
+  var calibrationSamples = 0
   var notes: [String] = []
+  var isEqualized = false
+  var isBiasCorrected = false
+  /// The part of the labelled samples that the quantized model tells right; nil without labels.
+  var accuracy: Double?
+  var measurement: QuantizationMeasurement?
 
   init(_ draft: ModelDraft, options: QuantizationOptions, samples: SampleSource?) {
     self.draft = draft
@@ -39,7 +44,8 @@ struct QuantizationWork {
     var parts = [options.scheme.rawValue]
     if options.scheme.needsRanges {
       parts.append("ranges \(options.ranges.rawValue) of \(calibrationSamples) samples")
-      if options.correctsBias { parts.append("bias correction") }
+      if isEqualized { parts.append("cross-layer equalization") }
+      if isBiasCorrected { parts.append("bias correction") }
     }
     if options.scheme == .weightsInt8 || options.scheme == .weightsInt4 {
       parts.append("blocks of \(options.block)" + (options.isAsymmetric ? " with zero points" : ""))
@@ -68,6 +74,18 @@ struct QuantizationWork {
     }
   }
 
+  /// Measures the float model and the quantized one.
+  mutating func measure(_ progress: (Quantizer.Stage) -> Void) throws(ApusError) {
+    guard options.measures else { return }
+    var shapes: [Name: [Int]] = [:]
+    if draft.definition.smallestInputShapes() == nil, let samples {
+      for (name, value) in try samples.batch(from: 0, atMost: 1).inputs { shapes[name] = value.dimensions }
+    }
+    measurement = try QuantizationMeasurement(
+      draft, quantized, shapes: shapes, threads: options.threads, seconds: options.measuredSeconds
+    ) { progress(.measuring(fraction: $0)) }
+  }
+
   // MARK: Weights
 
   private mutating func roundWeights() throws(ApusError) {
@@ -93,71 +111,7 @@ struct QuantizationWork {
     outputErrors = zip(draft.definition.calledGraph.outputs, errors.outputs).map { (draft.name($0), $1) }
   }
 
-  private static func unknownNode(_ name: String) -> ApusError {
+  static func unknownNode(_ name: String) -> ApusError {
     ApusError(.unknownName, "no node has the name that is to be excluded", actual: name)
-  }
-
-  // MARK: Static
-
-  private mutating func quantizeActivations(_ progress: (Quantizer.Stage) -> Void) throws(ApusError) {
-    guard let samples else {
-      throw ApusError(.invalidArgument, "the scheme '\(options.scheme.rawValue)' takes ranges from samples", expected: "--data")
-    }
-    let plan = try QuantizationPlan(draft, excluding: options.excluded)
-    try check(plan)
-    let calibration = try Calibration(
-      draft, wanted: plan.quantized, channelAxes: channelAxes(plan), samples: samples, options: options,
-      histograms: true
-    ) { progress(.calibrating(fraction: $0)) }
-    calibrationSamples = calibration.samples
-    let ranges = plan.sharedRanges(calibration.ranges(options.ranges))
-    let parameters = ranges.mapValues { UInt8Parameters($0) }
-    noteConstants(calibration)
-    let means = options.correctsBias ? calibration.observers.mapValues(\.channelMeans) : [:]
-    let result = try StaticQuantization(draft, plan, parameters: parameters, channelMeans: means)
-    quantized = result.draft
-    layers = result.layers
-    let pairs = plan.quantized.compactMap { id in result.replacements[id].map { (exact: id, approximate: $0) } }
-    let errors = try QuantizationError(
-      draft, quantized, pairs: pairs, samples: samples, count: options.errorSamples, options: options
-    ) { progress(.comparing(fraction: $0)) }
-    for (pair, error) in zip(pairs, errors.values) {
-      guard let parameters = parameters[pair.exact], let observer = calibration.observers[pair.exact] else { continue }
-      places[pair.exact] = tensors.count
-      tensors.append(
-        QuantizedTensor(
-          name: draft.name(pair.exact), observed: (Double(observer.minimum), Double(observer.maximum)),
-          parameters: parameters, histogram: observer.histogram, error: error))
-    }
-    outputErrors = zip(draft.definition.calledGraph.outputs, errors.outputs).map { (draft.name($0), $1) }
-  }
-
-  /// Says which nodes stay float.
-  private mutating func check(_ plan: QuantizationPlan) throws(ApusError) {
-    if let unknown = plan.unknownExclusions.first { throw Self.unknownNode(unknown) }
-    floats = plan.reasons.sorted { $0.key < $1.key }.map { position, reason in
-      (draft.graph.nodes[position].title, draft.graph.nodes[position].operatorName.string, reason)
-    }
-    guard !plan.quantized.isEmpty, !plan.layers.isEmpty else {
-      throw ApusError(
-        .unsupported, "the model has no layer that can be quantized",
-        expected: "convolutions or matrix products with constant float32 weights")
-    }
-  }
-
-  /// The axes of the channels that products sum over.
-  private func channelAxes(_ plan: QuantizationPlan) -> [ValueID: Int] {
-    var axes: [ValueID: Int] = [:]
-    for position in plan.layers {
-      let node = draft.graph.nodes[position]
-      axes[node.inputs[0]] = node.isStandard("Conv") ? 1 : -1
-    }
-    return axes
-  }
-
-  private mutating func noteConstants(_ calibration: Calibration) {
-    let constant = calibration.observers.filter { $0.value.isConstant }.keys.sorted().map { draft.name($0) }
-    guard !constant.isEmpty else { return }
-    notes.append("the samples leave \(constant.count) activations constant: " + constant.joined(separator: ", "))
   }
 }

@@ -13,6 +13,7 @@ public struct Quantizer: Sendable {
     case calibrating(fraction: Double)
     case searching(String, fraction: Double)
     case comparing(fraction: Double)
+    case measuring(fraction: Double)
     case writing
     case verifying(String)
   }
@@ -54,6 +55,7 @@ public struct Quantizer: Sendable {
     work.notes = notes
     do throws(ApusError) {
       try work.run(progress)
+      try work.measure(progress)
       let tolerance = TestVectorTolerance(original)
       let (definition, data) = work.quantized.finished()
       source.model.definition = definition

@@ -19,7 +19,7 @@ struct StaticQuantization {
   /// For each value that became codes the value that its readers read in its place.
   private(set) var replacements: [ValueID: ValueID] = [:]
   private let plan: QuantizationPlan
-  private let parameters: [ValueID: UInt8Parameters]
+  let parameters: [ValueID: UInt8Parameters]
   /// What is added to biases, by position of the node that has weights.
   private let corrections: [Int: [Double]]
   private var constants: [UInt64: (scale: ValueID, zero: ValueID)] = [:]

@@ -69,7 +69,8 @@ public struct Benchmark {
     peakResidentBytes = Self.peakResidentSet()
   }
 
-  private static func measure(
+  /// - Parameter progress: called with the part of the time that has gone.
+  static func measure(
     _ model: Model, _ shapes: [[Int]], _ cost: ModelCost, threads: Int, seconds: Double, progress: (Double) -> Void
   ) throws(ApusError) -> Measurement {
     let pool = threads == 1 ? nil : try ThreadPool(threads: threads, memory: model.memory)

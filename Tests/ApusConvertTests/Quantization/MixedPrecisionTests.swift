@@ -1,0 +1,125 @@
+import Apus
+import ApusGraph
+import Testing
+
+@testable import ApusConvert
+
+/// What is done so that a quantized model keeps its accuracy: factors between layers, and layers that stay float.
+@Suite struct MixedPrecisionTests {
+  private func quantize(
+    _ scratch: Scratch, seed: UInt64 = 1, _ change: (inout QuantizationOptions) -> Void = { _ in }
+  ) throws -> QuantizationReport {
+    let (model, data) = try SmallConvolutionNetwork(seed: seed).write(scratch)
+    var quantizer = Quantizer()
+    change(&quantizer.options)
+    return try quantizer.quantize(model, data: data, to: scratch.file("q.apus"))
+  }
+
+  @Test(arguments: [1 as UInt64, 2]) func layersReturnToFloatUntilTheErrorIsReached(_ seed: UInt64) throws {
+    let scratch = try Scratch()
+    let whole = try quantize(scratch, seed: seed)
+    let error = try #require(whole.outputError)
+    #expect(whole.floats.isEmpty)
+    let mixed = try quantize(scratch, seed: seed) { $0.targetError = error * 0.7 }
+    #expect(try #require(mixed.outputError) <= error * 0.7, "seed \(seed)")
+    let returned = mixed.floats.filter { $0.reason.hasPrefix("for accuracy") }
+    #expect(!returned.isEmpty && returned.count < 5, "seed \(seed)")
+    #expect(mixed.layers.count + returned.count == 5)
+    // One that is reached anyway changes nothing.
+    #expect(try quantize(scratch, seed: seed) { $0.targetError = error * 1.01 }.floats.isEmpty)
+  }
+
+  @Test func whatCanNotBeReachedIsSaid() throws {
+    let scratch = try Scratch()
+    let impossible = try #require(throws: ApusError.self) { try quantize(scratch) { $0.targetError = 1e-9 } }
+    #expect(impossible.status == .unsupported)
+    let unlabelled = try #require(throws: ApusError.self) { try quantize(scratch) { $0.targetAccuracy = 0.5 } }
+    #expect(unlabelled.status == .invalidArgument && unlabelled.file.hasSuffix("samples.npy"))
+    #expect(!scratch.files.contains { $0.hasPrefix("q.apus") })
+  }
+
+  /// Factors between layers change no result: the equalized float model gives what the float model gives.
+  @Test(arguments: [1 as UInt64, 2, 3]) func equalizationKeepsResults(_ seed: UInt64) throws {
+    let scratch = try Scratch()
+    let (model, data) = try SmallConvolutionNetwork(seed: seed).write(scratch)
+    let source = try Quantizer.read(model)
+    let (draft, _) = try QuantizationPreparation.prepare(
+      ModelDraft(source.model.definition, data: source.model.data), folds: true)
+    let plan = try QuantizationPlan(draft, excluding: [])
+    var equalization = Equalization(draft, plan)
+    // r1 and r3 have two readers, a Clip bounds r2, a Concat follows the branch.
+    #expect(equalization.isEmpty)
+    #expect(plan.layers.count == 5)
+    let chain = try Self.chain(seed)
+    let chainPlan = try QuantizationPlan(chain, excluding: [])
+    equalization = Equalization(chain, chainPlan)
+    #expect(equalization.count == 3)
+    let network = SmallConvolutionNetwork(seed: seed)
+    let values = Dictionary(
+      uniqueKeysWithValues: chainPlan.quantized.map { ($0, network.values(8, UInt64($0)).map { abs($0) + 0.01 }) })
+    try equalization.apply(values)
+    let ports = draft.definition.calledGraph.inputs.map { id in
+      (name: draft.graph.values[Int(id)].name, type: draft.graph.values[Int(id)].type ?? .tensor(TensorType(.float32, nil)))
+    }
+    let samples = try SampleSource(data, inputs: ports)
+    let comparison = try OutputComparison(chain, samples: samples, count: 8, options: QuantizationOptions())
+    let result = try comparison.compare(equalization.draft)
+    #expect(result.relative < 1e-5, "seed \(seed): \(result.relative)")
+    // The weights themselves did change.
+    let first = chain.graph.nodes[0].inputs[1], second = equalization.draft.graph.nodes[0].inputs[1]
+    #expect(try chain.floats(first) != equalization.draft.floats(second))
+  }
+
+  /// conv - relu - depthwise conv - leaky relu - grouped conv - max pool - conv.
+  private static func chain(_ seed: UInt64) throws -> ModelDraft {
+    let network = SmallConvolutionNetwork(seed: seed)
+    var draft = ModelDraft(
+      ModelDefinition(graphs: [Graph(name: "chain")]), data: { (_, _, _) throws(ApusError) in })
+    func constant(_ name: String, _ dimensions: [Int], _ salt: UInt64) -> ValueID {
+      draft.addConstant(name, .float32, dimensions, network.values(dimensions.reduce(1, *), salt))
+    }
+    let x = draft.addValue("x", .float32, Shape([.unknown, .known(3), .known(8), .known(8)] as [Dimension]))
+    let layers: [(kind: Name, weights: [Int], groups: Int)] = [
+      ("Conv", [8, 3, 3, 3], 1), ("Relu", [], 0), ("Conv", [8, 1, 3, 3], 8), ("LeakyRelu", [], 0), ("Conv", [8, 4, 1, 1], 2),
+      ("MaxPool", [], 0), ("Conv", [5, 8, 1, 1], 1),
+    ]
+    var last = x
+    for (index, layer) in layers.enumerated() {
+      let output = draft.addValue("v\(index)", .float32, nil)
+      var node = Node(
+        name: Name("n\(index)"), operatorName: layer.kind, sinceVersion: layer.kind == "Relu" ? 14 : 22, inputs: [last],
+        outputs: [output])
+      if layer.kind == "LeakyRelu" { node.sinceVersion = 16 }
+      if layer.kind == "Conv" {
+        node.inputs += [
+          constant("w\(index)", layer.weights, UInt64(index)), constant("b\(index)", [layer.weights[0]], UInt64(index + 50)),
+        ]
+        node.attributes = [Attribute("group", .int(Int64(layer.groups)))]
+      } else if layer.kind == "MaxPool" {
+        node.attributes = [Attribute("kernel_shape", .ints([2, 2]))]
+      }
+      draft.graph.nodes.append(node)
+      last = output
+    }
+    draft.graph.inputs = [x]
+    draft.graph.outputs = [last]
+    return draft
+  }
+
+  @Test func thePageHoldsWhatTheReportTells() throws {
+    let scratch = try Scratch()
+    let report = try quantize(scratch) {
+      $0.measures = true
+      $0.measuredSeconds = 0.01
+    }
+    let page = report.html
+    for tensor in report.tensors { #expect(page.contains("<figcaption>\(tensor.name)<br>")) }
+    for layer in report.layers { #expect(page.contains("<td>\(layer.node)</td>")) }
+    #expect(page.hasSuffix("</html>\n") && !page.contains("<script") && !page.contains("src="))
+    let measured = try #require(report.measurement)
+    #expect(measured.float > 0 && measured.quantized > 0)
+    #expect(measured.lines.contains { $0.float != nil } && measured.lines.contains { $0.quantized != nil })
+    #expect(report.json["times"]?["nodes"]?.arrayValue?.count == measured.lines.count)
+    #expect(report.text.contains("times, 1 thread"))
+  }
+}
