@@ -136,6 +136,29 @@ private final class BlockMatrix {
     }
   }
 
+  /// Rows of two digits: errors of 2^-14 of a chunk's largest element.
+  @Test func shortRows() {
+    var random = ProductRandom(seed: 54)
+    for number in 0..<40 {
+      let matrix = matrix(&random, 2 * number + 1)
+      matrix.form.is_short = 1
+      let (rows, k, n) = (random.int(1...3), Int(matrix.form.k), Int(matrix.form.n))
+      let numbers = random.floats(rows * k)
+      let results = products(matrix, ProductBuffer(numbers), rows: rows, apusk_tail_none(), &random)
+      for result in results { #expect(productBits(result) == productBits(results[0])) }
+      for i in 0..<rows {
+        for j in 0..<n {
+          var (sum, size) = (0.0, 0.0)
+          for p in 0..<k {
+            sum += Double(numbers[i * k + p]) * matrix.values[p * n + j]
+            size += abs(matrix.values[p * n + j])
+          }
+          #expect(abs(Double(results[0][i * n + j]) - sum) <= size * 0x1p-13)
+        }
+      }
+    }
+  }
+
   /// Numbers far apart, subnormal, infinite or NaN: the same bits everywhere, and NaN for a row with one that is not finite.
   @Test func extremes() {
     var random = ProductRandom(seed: 52)
@@ -195,6 +218,9 @@ private final class BlockMatrix {
     let others: [(Int64, Int32, Int32)] = [
       (16, 4, APUSK_FLOAT16), (0, 8, APUSK_FLOAT32), (32, 2, APUSK_FLOAT16), (32, 4, APUSK_INT8),
     ]
+    form.is_short = 1
+    #expect(!apusk_block_is_supported(&form))
+    form.is_short = 0
     for (block, bits, type) in others {
       var other = form
       (other.block, other.bits, other.scale_type) = (block, bits, type)

@@ -30,7 +30,7 @@ void apusk_block_strip(int32_t level, const apusk_block_weights *weights, int64_
 }
 
 bool apusk_block_is_supported(const apusk_block_weights *w) {
-  return w->k > 0 && w->n > 0 && (w->bits == 4 || w->bits == 8) &&
+  return w->k > 0 && w->n > 0 && ((w->bits == 4 && !w->is_short) || w->bits == 8) &&
          (w->scale_type == APUSK_FLOAT32 || w->scale_type == APUSK_FLOAT16) &&
          (w->block >= w->k || (w->block > 0 && w->block % APUSK_BLOCK_UNIT == 0));
 }
@@ -127,7 +127,7 @@ void apusk_block_digits_of(const apusk_block_isa *isa, const apusk_block_weights
   const int64_t chunk = apusk_block_chunk(w);
   for (int64_t number = first; number < end; number++) {
     const int64_t p = number * chunk;
-    isa->digits(a + p, w->k - p < chunk ? w->k - p : chunk, chunk, w->zeros ? -1 : w->zero,
+    isa->digits(a + p, w->k - p < chunk ? w->k - p : chunk, chunk, w->zeros ? -1 : w->zero, w->is_short ? 2 : 3,
                 (apusk_block_digits *)((char *)digits + number * apusk_block_record_bytes(w)));
   }
 }
@@ -171,11 +171,11 @@ void apusk_block_rows(const apusk_block_isa *isa, const apusk_block_weights *w, 
       .chunks_per_block = apusk_block_chunks_per_block(w), .digits_row = digits_row, .c_row = c_row,
   };
   for (int64_t row = 0; row < rows;) {
-    int size = rows - row >= 4 ? 2 : rows - row >= 2 ? 1 : 0;
+    int size = w->is_short ? 0 : rows - row >= 4 ? 2 : rows - row >= 2 ? 1 : 0;
     while (!isa->panel[w->bits == 8][size]) size--;
     panel.digits = (const char *)digits + row * digits_row;
     panel.c = c + row * c_row;
-    isa->panel[w->bits == 8][size](&panel);
+    (w->is_short ? isa->short_panel : isa->panel[w->bits == 8][size])(&panel);
     row += 1 << size;
   }
 }

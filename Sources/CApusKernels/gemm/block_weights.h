@@ -7,7 +7,7 @@
 #include "apusk_block_weights.h"
 #include "gemm_isa.h"
 
-// A row's chunk: three digits of `chunk` elements, the most significant one last, and where its sums begin: at minus the zero
+// A row's chunk: digits of `chunk` elements, the most significant one last, and where its sums begin: at minus the zero
 // point times the sum of the digits; with a table of zero points at -sum in the low half of the word.
 typedef struct apusk_block_digits {
   float scale;
@@ -35,7 +35,7 @@ static inline int64_t apusk_block_panels(const apusk_block_weights *weights) {
   return apusk_divide_up(weights->n, APUSK_BLOCK_COLUMNS);
 }
 static inline int64_t apusk_block_record_bytes(const apusk_block_weights *weights) {
-  return (int64_t)sizeof(apusk_block_digits) + 3 * apusk_block_chunk(weights);
+  return (int64_t)sizeof(apusk_block_digits) + (weights->is_short ? 2 : 3) * apusk_block_chunk(weights);
 }
 
 // One panel against some rows, as many as `rows` of the function.
@@ -56,8 +56,9 @@ typedef void apusk_block_panel_function(const apusk_block_panel *panel);
 typedef struct apusk_block_isa {
   const apusk_gemm_isa *gemm;
   apusk_block_panel_function *panel[2][3];  // by bits (4, 8) and rows (1, 2, 4); NULL where fewer rows do
+  apusk_block_panel_function *short_panel;  // of two digits, 8 bits, one row
   // One chunk of `count` <= chunk elements.
-  void (*digits)(const float *a, int64_t count, int64_t chunk, int32_t zero, apusk_block_digits *target);
+  void (*digits)(const float *a, int64_t count, int64_t chunk, int32_t zero, int size, apusk_block_digits *target);
   // Elements k0 ..< k0 + depth, k0 a multiple of 8, of columns first ..< first + width (in one panel) as rows of `width` floats.
   void (*strip)(const apusk_block_weights *weights, int64_t first, int32_t width, int64_t k0, int64_t depth, float *strip);
   apusp_kernel run_product, run_digits;
@@ -92,16 +93,18 @@ static inline float apusk_block_float(uint32_t bits) {
 }
 
 typedef struct apusk_block_exponent {
-  float factor;  // 2^(22 - e), to fixed point; 0 where there is no such, for then `scale` is NaN
-  float scale;   // 2^(e - 22), back
+  float factor;  // 2^(22 - e), or 2^(14 - e), to fixed point; 0 where there is no such, for then `scale` is NaN
+  float scale;   // its reciprocal, back
 } apusk_block_exponent;
 
-// For the bits of the largest |a| of a chunk.
-static inline apusk_block_exponent apusk_block_exponent_of(int32_t bits) {
+// For the bits of the largest |a| of a chunk, and so many digits.
+static inline apusk_block_exponent apusk_block_exponent_of(int32_t bits, int size) {
   uint32_t exponent = (uint32_t)bits >> 23;  // biased: |a| < 2^(exponent - 126)
   if (exponent == 255) return (apusk_block_exponent){0.0f, apusk_block_float(0x7fc00000)};
   if (exponent < 22) exponent = 22;
-  return (apusk_block_exponent){apusk_block_float((275 - exponent) << 23), apusk_block_float((exponent - 21) << 23)};
+  const uint32_t less = size == 2 ? 8 : 0;
+  return (apusk_block_exponent){
+      apusk_block_float((275 - less - exponent) << 23), apusk_block_float((exponent - 21 + less) << 23)};
 }
 
 // Where a sum of integers begins: `zero` is -1 for a table of zero points.

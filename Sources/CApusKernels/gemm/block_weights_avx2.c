@@ -50,6 +50,7 @@ APUSK_BLOCK_ENTRIES(apusk_block_avx2)
 const apusk_block_isa apusk_block_avx2 = {
     .gemm = &apusk_gemm_isa_avx2,
     .panel = {{panel_4_1}, {panel_8_1}},
+    .short_panel = short_panel,
     .digits = digits,
     .strip = strip,
     .run_product = run_product,

@@ -15,7 +15,7 @@ SIMD_INLINE vf block_scales(const void *scales, int32_t type, int64_t at) {
   return type == APUSK_FLOAT16 ? vf_of_half((const uint16_t *)scales + at) : vload((const float *)scales + at);
 }
 
-BLOCK_INLINE void panel_body(const apusk_block_panel *panel, const int bits, const int rows) {
+BLOCK_INLINE void panel_body(const apusk_block_panel *panel, const int bits, const int rows, const int size) {
   const int64_t chunk = panel->chunk, digits_row = panel->digits_row;
   const uint8_t *q = panel->q, *zeros = panel->zeros;
   const char *record = panel->digits;
@@ -32,7 +32,7 @@ BLOCK_INLINE void panel_body(const apusk_block_panel *panel, const int bits, con
         const vi zero = zeros ? vi_bytes(zeros + table + (turn + v) * VL) : vi_set1(0);
         SIMD_UNROLL for (int i = 0; i < rows; i++) {
           const apusk_block_digits *digits = (const apusk_block_digits *)(record + i * digits_row);
-          SIMD_UNROLL for (int d = 0; d < 3; d++) {
+          SIMD_UNROLL for (int d = 0; d < size; d++) {
             const vi start = vi_set1(digits->start[d]);
             sums[i][d][v] = zeros ? vi_multiply16(zero, start) : start;
           }
@@ -52,7 +52,7 @@ BLOCK_INLINE void panel_body(const apusk_block_panel *panel, const int bits, con
           }
           SIMD_UNROLL for (int i = 0; i < rows; i++) {
             const apusk_block_digits *digits = (const apusk_block_digits *)(record + i * digits_row);
-            SIMD_UNROLL for (int d = 0; d < 3; d++) {
+            SIMD_UNROLL for (int d = 0; d < size; d++) {
               const int8_t *four = digits->digits + d * chunk + p + 4 * part;
               SIMD_UNROLL for (int v = 0; v < TOGETHER; v++) sums[i][d][v] = dot(sums[i][d][v], elements[v], four, bits);
             }
@@ -64,13 +64,13 @@ BLOCK_INLINE void panel_body(const apusk_block_panel *panel, const int bits, con
         SIMD_UNROLL for (int i = 0; i < rows; i++) {
           const apusk_block_digits *digits = (const apusk_block_digits *)(record + i * digits_row);
           const vf low = vf_of_vi(vi_add(vi_shift_left8(sums[i][1][v]), sums[i][0][v]));
-          const vf value = vfma(vf_of_vi(sums[i][2][v]), vset1(65536.0f), low);
+          const vf value = size == 2 ? low : vfma(vf_of_vi(sums[i][2][v]), vset1(65536.0f), low);
           totals[i][turn + v] = vfma(value, vmul(scale, vset1(digits->scale)), totals[i][turn + v]);
         }
       }
     }
     q += chunk * APUSK_BLOCK_COLUMNS * bits / 8;
-    record += (int64_t)sizeof(apusk_block_digits) + 3 * chunk;
+    record += (int64_t)sizeof(apusk_block_digits) + size * chunk;
     if (--left == 0) {
       left = panel->chunks_per_block;
       table += APUSK_BLOCK_COLUMNS;
@@ -82,9 +82,12 @@ BLOCK_INLINE void panel_body(const apusk_block_panel *panel, const int bits, con
 }
 
 #define BLOCK_PANEL(bits, rows) \
-  BLOCK_TARGET static void panel_##bits##_##rows(const apusk_block_panel *panel) { panel_body(panel, bits, rows); }
+  BLOCK_TARGET static void panel_##bits##_##rows(const apusk_block_panel *panel) { panel_body(panel, bits, rows, 3); }
 
-SIMD_TARGET static void digits(const float *a, int64_t count, int64_t chunk, int32_t zero, apusk_block_digits *target) {
+BLOCK_TARGET static void short_panel(const apusk_block_panel *panel) { panel_body(panel, 8, 1, 2); }
+
+SIMD_TARGET static void digits(const float *a, int64_t count, int64_t chunk, int32_t zero, int size,
+                               apusk_block_digits *target) {
   float filled[APUSK_BLOCK_CHUNK] = {0};
   if (count < chunk) {
     memcpy(filled, a, sizeof(float) * (size_t)count);
@@ -96,20 +99,20 @@ SIMD_TARGET static void digits(const float *a, int64_t count, int64_t chunk, int
   int32_t lanes[VL], largest = 0;
   vi_store(lanes, most);
   for (int i = 0; i < VL; i++) largest = lanes[i] > largest ? lanes[i] : largest;
-  const apusk_block_exponent exponent = apusk_block_exponent_of(largest);
+  const apusk_block_exponent exponent = apusk_block_exponent_of(largest, size);
   target->scale = exponent.scale;
   const vf factor = vset1(exponent.factor);
   vi sums[3] = {vi_set1(0), vi_set1(0), vi_set1(0)};
   for (int64_t p = 0; p < chunk; p += VL) {
     vi rest = vi_rounded(vmul(vload(a + p), factor));
-    for (int d = 0; d < 3; d++) {
+    for (int d = 0; d < size; d++) {
       const vi digit = vi_low_bytes(rest);
       vi_store_bytes(target->digits + d * chunk + p, digit);
       sums[d] = vi_add(sums[d], digit);
       rest = vi_shift_signed8(vi_sub(rest, digit));
     }
   }
-  for (int d = 0; d < 3; d++) {
+  for (int d = 0; d < size; d++) {
     int32_t sum = 0;
     vi_store(lanes, sums[d]);
     for (int i = 0; i < VL; i++) sum += lanes[i];

@@ -44,6 +44,7 @@ APUSK_BLOCK_ENTRIES(apusk_block_vnni)
 const apusk_block_isa apusk_block_vnni = {
     .gemm = &apusk_gemm_isa_avx512,
     .panel = {{panel_4_1, panel_4_2, panel_4_4}, {panel_8_1, panel_8_2, panel_8_4}},
+    .short_panel = short_panel,
     .digits = digits,
     .strip = strip,
     .run_product = run_product,

@@ -13,8 +13,11 @@
 //   s_i = sum of d_i[p] * (q[p, j] - zero)
 //   c[i, j] = fma(fma(float(s2), 65536, float(256 * s1 + s0)), scale * 2^(e - 22), c[i, j]),   from +0 on
 //
-// An element of A keeps an error of at most 2^-22 of the largest of its chunk, about that of a float32 sum; where one is infinite
-// or NaN the row's results are NaN. Products of more rows read strips of the float32 values of w (apusk_gemm.h's sums).
+// With `is_short` there are two digits: t[p] = roundTiesToEven(a[p] * 2^(14 - e)) = 256 * d1[p] + d0[p], the inner fma is
+// float(256 * s1 + s0), the scale times 2^(e - 14): errors of 2^-14.
+//
+// Else an element of A keeps an error of at most 2^-22 of the largest of its chunk, about that of a float32 sum. Where one is
+// infinite or NaN the row's results are NaN. Products of more rows read strips of the float32 values of w (apusk_gemm.h's sums).
 #ifndef APUSK_BLOCK_WEIGHTS_H
 #define APUSK_BLOCK_WEIGHTS_H
 
@@ -44,6 +47,7 @@ typedef struct apusk_block_weights {
   int32_t bits;        // 4 or 8; 0: no such weights
   int32_t scale_type;  // APUSK_FLOAT32 or APUSK_FLOAT16
   int32_t zero;        // the zero point where there is no table of them
+  int32_t is_short;    // 1: rows of A as numbers of two digits, for weights of 8 bits whose A is meant to be quantized
   const uint8_t *q;
   const void *scales;
   const uint8_t *zeros;  // or NULL
