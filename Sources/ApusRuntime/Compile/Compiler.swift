@@ -1,11 +1,11 @@
 import ApusGraph
 
 /// Makes a `Program` of a verified graph: `resolve constants -> fold constants -> narrow tables -> remove identities -> operators
-/// from their parts -> attention -> fold maps of channels -> fuse tails -> mark shape computations`.
+/// on 8-bit integers -> operators from their parts -> attention -> fold maps of channels -> fuse tails -> mark shape computations`.
 ///
 /// Each pass keeps the results bit for bit, but for the folding of maps of channels into weights, which rounds the
-/// weights once (relative error of a weight at most 2^-23), and operators that are made of parts (`GraphPattern.operators`,
-/// `fuseAttention`), which round less often than the parts.
+/// weights once (relative error of a weight at most 2^-23), operators that are made of parts (`GraphPattern.operators`,
+/// `fuseAttention`), which round less often than the parts, and operators on 8-bit integers (`QuantizedFusion`).
 struct Compiler {
   var program: Program
   let constants: ConstantStore
@@ -32,13 +32,15 @@ struct Compiler {
       constants: evaluator.constants, registry: evaluator.registry)
     try compiler.resolveConstants()
     if optimizes {
-      try compiler.foldConstants(evaluator)
+      try compiler.foldConstants(evaluator, keepsQuantized: true)
       try compiler.narrowTables()
-      try compiler.quantizeTables()
     }
     try compiler.removeIdentities()
     try compiler.expandDynamicLSTM()
     if optimizes {
+      try compiler.fuseQuantized(evaluator)
+      try compiler.foldConstants(evaluator, keepsQuantized: false)
+      try compiler.quantizeTables()
       try compiler.fusePatterns(GraphPattern.operators, evaluator.bindings)
       compiler.fuseDynamicProducts(evaluator.bindings)
       try compiler.foldPads()
@@ -97,11 +99,11 @@ struct Compiler {
   }
 
   func isStandard(_ node: ProgramNode, _ name: StaticString) -> Bool {
-    node.node.domain == .onnx && node.node.operatorName.is(name)
+    node.quantized == nil && node.node.domain == .onnx && node.node.operatorName.is(name)
   }
 
   func isStandard(_ node: ProgramNode, named name: Name) -> Bool {
-    node.node.domain == .onnx && node.node.operatorName == name
+    node.quantized == nil && node.node.domain == .onnx && node.node.operatorName == name
   }
 
   /// The constant tensor that a value is, or nil.

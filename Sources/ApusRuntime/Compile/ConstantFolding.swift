@@ -5,10 +5,13 @@ extension Compiler {
   static let foldedBytes = 1 << 30
 
   /// Computes nodes whose operands are all constants, but for those that draw random numbers.
-  mutating func foldConstants(_ evaluator: NodeEvaluator) throws(ApusError) {
+  /// - Parameter keepsQuantized: whether DequantizeLinear stays for passes that look for it.
+  mutating func foldConstants(_ evaluator: NodeEvaluator, keepsQuantized: Bool) throws(ApusError) {
     var removed: [Int] = []
     for (position, node) in program.nodes.enumerated() {
-      guard !node.node.inputs.isEmpty, !drawsNumbers(node), !readsTextOrNothing(node) else { continue }
+      guard !node.node.inputs.isEmpty, !drawsNumbers(node), !readsTextOrNothing(node),
+        !keepsQuantized || !isConversion(node, "DequantizeLinear")
+      else { continue }
       guard !node.node.inputs.contains(where: { $0 >= 0 && constant($0) == nil }) else { continue }
       var isLazy = try widens(node)
       if !isLazy { isLazy = try dequantizes(node) }

@@ -104,7 +104,7 @@ extension Compiler {
   }
 
   /// A bound of a Clip that is a constant and not NaN; `missing` where it is left out.
-  private func bound(_ node: ProgramNode, _ index: Int, _ missing: Float) -> Float? {
+  func bound(_ node: ProgramNode, _ index: Int, _ missing: Float) -> Float? {
     guard index < node.node.inputs.count, node.node.inputs[index] >= 0 else { return missing }
     guard let id = constant(node.node.inputs[index]), constants.tensors[Int(id)].elementType == .float32,
       let value = (try? constants.floats(id))?.first, !value.isNaN

@@ -76,6 +76,8 @@ public struct ProgramNode: Sendable {
   public var activation: FusedActivation = .none
   /// What follows an 8-bit result; nil: nothing. Only for bindings that declare that they take it.
   public var tail: QuantizedTail?
+  /// Where operands and result are 8-bit integers, and the operator is one of floats: what is computed.
+  var quantized: QuantizedForm?
   /// Values that the node's subgraphs capture.
   public var captured: [ValueID] = []
   /// The node as the graph has it, for its shape rule, where a pass made a form of it that only the kernel knows.
@@ -84,7 +86,7 @@ public struct ProgramNode: Sendable {
   public init(_ node: Node) { self.node = node }
 
   /// Whether nothing was fused into the node.
-  var isPlain: Bool { bias == nil && residual == nil && activation == .none && tail == nil }
+  var isPlain: Bool { bias == nil && residual == nil && activation == .none && tail == nil && quantized == nil }
 
   /// All values that the node reads, those left out excepted.
   public var reads: [ValueID] {
@@ -100,6 +102,8 @@ public struct ProgramNode: Sendable {
     var text = node.label
     if bias != nil { text += " + bias" }
     if residual != nil { text += " + residual" }
+    if let tail { text += " + clamp(\(tail.addition?.low ?? tail.low), \(tail.addition?.high ?? tail.high))" }
+    if let quantized { text += quantized.text }
     return text + activation.text
   }
 }

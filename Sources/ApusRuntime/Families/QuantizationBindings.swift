@@ -1,7 +1,7 @@
 extension KernelBindings {
   static let quantization: [KernelBinding] = [
     .dequantizeLinear, .dynamicQuantizeLinear, .dynamicQuantizeRows, .microsoftDequantizeLinear, .microsoftQuantizeLinear,
-    .quantizeLinear,
+    .quantizeLinear, .quantizedForms,
   ]
   static let quantizationHosts: [HostBinding] = []
 }

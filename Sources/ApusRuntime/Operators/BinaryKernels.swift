@@ -219,7 +219,7 @@ extension KernelBinding {
 }
 
 /// Extents of two operands in the order in which they lie, and the layouts to ask for.
-private struct BinaryShapes {
+struct BinaryShapes {
   var a: [Int]
   var b: [Int]
   var layoutA = Layout.plain

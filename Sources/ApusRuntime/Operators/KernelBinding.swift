@@ -124,6 +124,11 @@ public struct KernelBindings: Sendable {
     return kernels[low]
   }
 
+  /// The kernels of `QuantizedForm`s; nil where this build has none.
+  var quantizedForms: KernelBinding? {
+    kernels.first { $0.domain == KernelBinding.quantizedDomain }
+  }
+
   func host(of node: Node) -> HostBinding? {
     hosts.first { $0.domain == node.domain && $0.name == node.operatorName }
   }

@@ -65,6 +65,42 @@ extension PlanBuilder {
   }
 }
 
+/// A concatenation as rows of bytes, each of which a block of each operand makes up.
+struct ConcatenationRows {
+  let layout: Layout
+  let rows: Int
+  let rowBytes: Int
+  private let axis: Int
+  /// Bytes for each element of the axis.
+  private let inner: Int
+
+  /// Along the channels of channels-last operands without leaving that layout.
+  init(_ builder: PlanBuilder, _ node: BoundNode) throws(ApusError) {
+    let extents = try builder.extents(node.output(0))
+    axis = try node.context.normalizedAxis(node.attributes.int("axis") ?? 0, rank: extents.count)
+    var layout = Layout.channelsLast
+    if extents.count < 3 || axis != 1 { layout = .plain }
+    for id in node.node.node.inputs where layout == .channelsLast {
+      if try !builder.isAvailable(id, .channelsLast) { layout = .plain }
+    }
+    // What is in its place already decides.
+    if axis == 1, builder.isBegun(concatenation: node.output(0)) { layout = .channelsLast }
+    self.layout = layout
+    // In channels-last order the channels are the innermost axis: a row is a pixel.
+    let ordered = layout == .channelsLast ? Layout.channelsLastOrder(rank: extents.count).map { extents[$0] } : extents
+    let position = layout == .channelsLast ? extents.count - 1 : axis
+    rows = try checkedElementCount(Array(ordered[..<position]))
+    inner = try checkedElementCount(Array(ordered[(position + 1)...])).checkedMultiplied(
+      by: try builder.elementBytes(node.output(0)))
+    rowBytes = try inner.checkedMultiplied(by: ordered[position])
+  }
+
+  /// What an operand has of each row.
+  func blockBytes(_ builder: PlanBuilder, _ operand: ValueID) throws(ApusError) -> Int {
+    try inner.checkedMultiplied(by: try builder.extents(operand)[axis])
+  }
+}
+
 extension KernelBinding {
   static let transpose = KernelBinding("Transpose", native: .wholeBytes) { builder, node throws(ApusError) in
     let extents = try builder.extents(node.input(0))
@@ -91,22 +127,8 @@ extension KernelBinding {
 
   /// Copies each input to its place; along the channels of channels-last inputs without leaving that layout.
   static let concat = KernelBinding("Concat", native: .wholeBytes) { builder, node throws(ApusError) in
-    let extents = try builder.extents(node.output(0))
-    let axis = try node.context.normalizedAxis(node.attributes.int("axis") ?? 0, rank: extents.count)
-    let width = try builder.elementBytes(node.output(0))
-    var layout = Layout.channelsLast
-    if extents.count < 3 || axis != 1 { layout = .plain }
-    for id in node.node.node.inputs where layout == .channelsLast {
-      if try !builder.isAvailable(id, .channelsLast) { layout = .plain }
-    }
-    // What is in its place already decides.
-    if axis == 1, builder.isBegun(concatenation: node.output(0)) { layout = .channelsLast }
-    // In channels-last order the channels are the innermost axis: a row is a pixel.
-    let ordered = layout == .channelsLast ? Layout.channelsLastOrder(rank: extents.count).map { extents[$0] } : extents
-    let position = layout == .channelsLast ? extents.count - 1 : axis
-    let rows = try checkedElementCount(Array(ordered[..<position]))
-    let inner = try checkedElementCount(Array(ordered[(position + 1)...])).checkedMultiplied(by: width)
-    let rowBytes = try inner.checkedMultiplied(by: ordered[position])
+    let places = try ConcatenationRows(builder, node)
+    let (layout, rows, rowBytes) = (places.layout, places.rows, places.rowBytes)
     if layout == .channelsLast, try builder.elementType(node.output(0)) == .float32 {
       let sources = try node.node.node.inputs.map { id throws(ApusError) in try builder.pixels(id) }
       let target = try builder.concatenation(node.output(0))
@@ -127,7 +149,7 @@ extension KernelBinding {
     let target = try builder.output(node.output(0), layout)
     var offset = 0
     for (index, source) in sources.enumerated() {
-      let block = try inner.checkedMultiplied(by: try builder.extents(node.input(index))[axis])
+      let block = try places.blockBytes(builder, node.input(index))
       try builder.emitBlocks(source, target, rows: rows, blockBytes: block, rowBytes: rowBytes, offset: offset)
       offset += block
     }

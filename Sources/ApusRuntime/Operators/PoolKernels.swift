@@ -65,13 +65,13 @@ extension KernelBinding {
     let y = try builder.extents(node.output(0))
     let window = try Window(
       node.context, kernel: node.attributes.ints("kernel_shape") ?? [], ceilMode: node.attributes.flag("ceil_mode"))
-    var pads: [(begin: Int, end: Int)] = []
-    for axis in window.kernel.indices {
-      let resolved = try window.resolve(axis, extent: x[axis + 2], node.context)
-      pads.append((resolved.begin, resolved.end))
-    }
-    if let planar, x.count <= 4, try builder.elementType(node.input(0)) == .float32 {
-      return try emitPlanarPool(builder, node, planar, window, pads)
+    let pads = try resolvedPads(node, window, x)
+    if let planar, x.count <= 4 {
+      let type = try builder.elementType(node.input(0))
+      if type == .float32 { return try emitPlanarPool(builder, node, planar, window, pads) }
+      if planar == APUSK_POOL_MAX, type == .int8 || type == .uint8 {
+        return try builder.emitQuantizedPool(node, try planarPool(builder, node, window, pads), nil)
+      }
     }
     var arguments = try poolArguments(builder, node, function, axes: pads.count)
     arguments.count_include_pad = node.attributes.flag("count_include_pad") ? 1 : 0
@@ -143,9 +143,10 @@ extension KernelBinding {
     }
   }
 
-  private static func emitPlanarPool(
-    _ builder: PlanBuilder, _ node: BoundNode, _ function: Int32, _ window: Window, _ pads: [(begin: Int, end: Int)]
-  ) throws(ApusError) {
+  /// The argument block of pooling over one or two axes, without pointers and pixel strides.
+  private static func planarPool(
+    _ builder: PlanBuilder, _ node: BoundNode, _ window: Window, _ pads: [(begin: Int, end: Int)]
+  ) throws(ApusError) -> apusk_pool_args {
     let x = try builder.extents(node.input(0))
     let y = try builder.extents(node.output(0))
     let isPlanar = x.count == 4
@@ -169,6 +170,32 @@ extension KernelBinding {
     arguments.pad_left = Int64(pads[last].begin)
     arguments.pad_right = Int64(pads[last].end)
     arguments.count_include_pad = node.attributes.flag("count_include_pad") ? 1 : 0
+    return arguments
+  }
+
+  /// The same of a node's own window, or of all that is spatial where it has none.
+  static func planarPool(_ builder: PlanBuilder, _ node: BoundNode) throws(ApusError) -> apusk_pool_args {
+    let x = try builder.extents(node.input(0))
+    let window = try Window(
+      node.context, kernel: node.attributes.ints("kernel_shape") ?? [], ceilMode: node.attributes.flag("ceil_mode"))
+    return try planarPool(builder, node, window, try resolvedPads(node, window, x))
+  }
+
+  private static func resolvedPads(
+    _ node: BoundNode, _ window: Window, _ x: [Int]
+  ) throws(ApusError) -> [(begin: Int, end: Int)] {
+    var pads: [(begin: Int, end: Int)] = []
+    for axis in window.kernel.indices {
+      let resolved = try window.resolve(axis, extent: x[axis + 2], node.context)
+      pads.append((resolved.begin, resolved.end))
+    }
+    return pads
+  }
+
+  private static func emitPlanarPool(
+    _ builder: PlanBuilder, _ node: BoundNode, _ function: Int32, _ window: Window, _ pads: [(begin: Int, end: Int)]
+  ) throws(ApusError) {
+    var arguments = try planarPool(builder, node, window, pads)
     let source = try builder.pixels(node.input(0))
     let target = try builder.outputPixels(node.output(0))
     arguments.input_pixel_stride = Int64(source.stride)

@@ -106,7 +106,7 @@ final class PlanBuilder {
       return
     }
     let schema = try registry.schema(of: node.node)
-    guard let binding = bindings.kernel(of: node.node) else {
+    guard let binding = node.quantized == nil ? bindings.kernel(of: node.node) : bindings.quantizedForms else {
       throw ApusError(.unsupportedOperator, "this build has no kernel for the operator", operatorName: node.node.label)
     }
     let widening = try Widening(self, node, schema, binding)

@@ -51,14 +51,14 @@ struct StagePlanner {
     }
     var named = definition
     named.outputs = node.node.outputs
-    try result.inference.infer(named, schema: schema, tensors: evaluator.constants.tensors)
+    try infer(node, named, schema, &result.inference)
     if !hasKnownShapes(node, result.inference) {
       // A shape rule that wants elements of an operand that is not marked as steering.
       var isComplete = true
       for id in node.node.inputs where id >= 0 {
         if try !know(id, &result, read) { isComplete = false }
       }
-      try result.inference.infer(named, schema: schema, tensors: evaluator.constants.tensors)
+      try infer(node, named, schema, &result.inference)
       guard hasKnownShapes(node, result.inference) else {
         if !isComplete { return false }
         throw ApusError(.unsupported, "the shape of a result depends on data that no rule knows")

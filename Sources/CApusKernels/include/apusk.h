@@ -28,6 +28,7 @@
 #include "apusk_pool.h"
 #include "apusk_pool_nd.h"
 #include "apusk_quantize.h"
+#include "apusk_quantized.h"
 #include "apusk_random.h"
 #include "apusk_recurrent.h"
 #include "apusk_reduce.h"

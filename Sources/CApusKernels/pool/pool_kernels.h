@@ -3,21 +3,7 @@
 
 #include "../math/vectors.h"
 #include "pool_level.h"
-
-// The window positions first ..< last along one axis whose input index start + i * dilation is in 0 ..< size.
-typedef struct pool_range {
-  int64_t first, last;
-} pool_range;
-
-static pool_range positions_inside(int64_t start, int64_t dilation, int64_t kernel, int64_t size) {
-  pool_range range = {0, kernel};
-  if (start >= 0 && start + (kernel - 1) * dilation < size) return range;  // most of them, without a division
-  if (start < 0) range.first = (-start + dilation - 1) / dilation;
-  range.last = size > start ? (size - start + dilation - 1) / dilation : 0;
-  if (range.last > kernel) range.last = kernel;
-  if (range.last < range.first) range.last = range.first;
-  return range;
-}
+#include "pool_range.h"
 
 // The input pixels of one output pixel: `rows` x `columns` from `corner` on, `row_step` and `column_step` floats apart.
 typedef struct pool_window {
