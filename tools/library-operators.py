@@ -59,8 +59,16 @@ def array(elements: list[str]) -> str:
     return "[" + ", ".join(f".{element}" for element in sorted(elements)) + "]"
 
 
+# What the compiler makes of operators between DequantizeLinear and QuantizeLinear.
+INTEGER_FORMS = {"Conv": {"QLinearConv"}, "Gemm": {"QGemm"}, "MatMul": {"QLinearMatMul", "MatMulIntegerToFloat"}}
+
+
 def selection(models: list[str]) -> str:
     wanted = operators(models)
+    if "DequantizeLinear" in wanted:
+        for name, forms in INTEGER_FORMS.items():
+            if name in wanted:
+                wanted |= forms
     schemas = definitions("ApusGraph")["OperatorSchema"]
     bindings = definitions("ApusRuntime")
     unknown = wanted - set(schemas.values())

@@ -1,7 +1,8 @@
 import ApusGraph
 
 /// Makes a `Program` of a verified graph: `resolve constants -> fold constants -> narrow tables -> remove identities -> operators
-/// on 8-bit integers -> operators from their parts -> attention -> fold maps of channels -> fuse tails -> mark shape computations`.
+/// on 8-bit integers -> operators from their parts -> attention -> fold maps of channels -> fuse tails -> mark shape
+/// computations`.
 ///
 /// Each pass keeps the results bit for bit, but for the folding of maps of channels into weights, which rounds the
 /// weights once (relative error of a weight at most 2^-23), operators that are made of parts (`GraphPattern.operators`,

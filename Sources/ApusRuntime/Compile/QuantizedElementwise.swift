@@ -40,9 +40,8 @@ extension QuantizedFusion {
       }
     }
     let rank = compiler.program.graph.values[Int(x.q)].type?.tensor?.shape?.rank ?? 0
-    if operands.count == 1, compiler.isStandard(node, "GlobalAveragePool") || compiler.isStandard(node, "AveragePool"),
-      rank == 3 || rank == 4
-    {
+    let isPool = compiler.isStandard(node, "GlobalAveragePool") || compiler.isStandard(node, "AveragePool")
+    if isPool && (rank == 3 || rank == 4) || isSpatialMean(node, rank: rank) {
       return .average(
         QuantizedAverage(
           scaleX: x.quantum.scale, zeroX: x.quantum.zero, scale: quantum.scale, zero: quantum.zero, low: bounds.low,
@@ -57,6 +56,14 @@ extension QuantizedFusion {
       tables.append(isSame ? nil : requantization(operand.quantum, quantum, bounds))
     }
     return .tables(tables)
+  }
+
+  /// Whether a node is the mean over both axes of images.
+  private func isSpatialMean(_ node: ProgramNode, rank: Int) -> Bool {
+    guard compiler.isStandard(node, "ReduceMean"), rank == 4, node.node.inputs.count == 2,
+      let axes = compiler.integers(node.node.inputs[1])
+    else { return false }
+    return axes.map { $0 < 0 ? $0 + 4 : $0 }.sorted() == [2, 3]
   }
 
   /// By byte of the one quantization the byte of the other.
@@ -77,7 +84,7 @@ extension QuantizedFusion {
   /// operators' own kernels.
   mutating func table(
     _ value: ValueID, _ quantum: Quantum, _ node: Node
-  ) throws(ApusError) -> (nodes: [ProgramNode], spent: [ValueID])? {
+  ) throws(ApusError) -> (node: ProgramNode, spent: [ValueID])? {
     guard evaluator.bindings.quantizedForms != nil else { return nil }
     var chain: [Int] = []
     var origins: [ValueID] = []
@@ -105,7 +112,7 @@ extension QuantizedFusion {
     made.node.inputs = [found.q]
     made.node.outputs = node.outputs
     made.quantized = .tables([bytes])
-    return ([made], [value] + chain.map { slots[$0][0].node.outputs[0] })
+    return (made, [value] + chain.map { slots[$0][0].node.outputs[0] })
   }
 
   /// Finds the dequantized values that `value` is a map of; false where they are not one tensor of 8 bits.

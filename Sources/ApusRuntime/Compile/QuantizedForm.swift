@@ -63,7 +63,9 @@ struct Quantum: Sendable {
 
 extension StagePlanner {
   /// Runs the shape rule of a node. That of an operator on 8-bit integers is the operator's own, which is one of floats.
-  func infer(_ node: ProgramNode, _ definition: Node, _ schema: OperatorSchema, _ inference: inout TypeInference) throws(ApusError) {
+  func infer(_ node: ProgramNode, _ definition: Node, _ schema: OperatorSchema, _ inference: inout TypeInference)
+    throws(ApusError)
+  {
     guard let form = node.quantized else {
       return try inference.infer(definition, schema: schema, tensors: evaluator.constants.tensors)
     }

@@ -228,7 +228,7 @@ struct QuantizedFusion {
         continue
       }
       guard let joined = try joined(node.inputs[0], quantum, node) else { continue }
-      slots[position] = joined.nodes
+      slots[position] = [joined.node]
       for id in joined.spent { spent[Int(id)] = true }
     }
     close()
@@ -256,7 +256,7 @@ struct QuantizedFusion {
   /// What computes the 8-bit form of a value, and the values that it computes no longer.
   private mutating func joined(
     _ value: ValueID, _ quantum: Quantum, _ node: Node
-  ) throws(ApusError) -> (nodes: [ProgramNode], spent: [ValueID])? {
+  ) throws(ApusError) -> (node: ProgramNode, spent: [ValueID])? {
     if let made = try table(value, quantum, node) { return made }
     var bounds = (low: quantum.low, high: quantum.high)
     var inner = value
@@ -268,7 +268,7 @@ struct QuantizedFusion {
     }
     guard inner >= 0, readers[Int(inner)] == 1, let writer = writer(of: inner), writer.isPlain else { return nil }
     if let made = try product(writer, quantum, bounds, to: node.outputs[0], &spent) { return (made, spent) }
-    if let made = try elementwise(writer, quantum, bounds, to: node.outputs[0]) { return ([made], spent) }
+    if let made = try elementwise(writer, quantum, bounds, to: node.outputs[0]) { return (made, spent) }
     return nil
   }
 

@@ -16,32 +16,17 @@ extension QuantizedFusion {
   /// A Conv, MatMul or Gemm on 8-bit operands as the operator on integers that it is; nil where there is none.
   mutating func product(
     _ node: ProgramNode, _ quantum: Quantum, _ bounds: (low: Int32, high: Int32), to output: ValueID, _ spent: inout [ValueID]
-  ) throws(ApusError) -> [ProgramNode]? {
-    guard let made = try integerProduct(node, quantum, to: output),
-      let binding = evaluator.bindings.kernel(of: made.node)
-    else { return nil }
+  ) throws(ApusError) -> ProgramNode? {
+    guard var made = try integerProduct(node, quantum, to: output), let binding = evaluator.bindings.kernel(of: made.node) else {
+      return nil
+    }
+    if bounds.low > quantum.low || bounds.high < quantum.high {
+      guard binding.tail.contains(.bounds) else { return nil }
+      made.tail = QuantizedTail(low: bounds.low, high: bounds.high)
+    }
     spent += node.node.inputs.filter { $0 >= 0 }
-    guard bounds.low > quantum.low || bounds.high < quantum.high else { return [made] }
-    if binding.tail.contains(.bounds) {
-      var bounded = made
-      bounded.tail = QuantizedTail(low: bounds.low, high: bounds.high)
-      return [bounded]
-    }
-    var open = made
-    open.node.outputs[0] = addValue(quantum.type, like: output)
-    let table = (0...255).map { byte in
-      let q = quantum.type == .int8 ? Int32(Int8(truncatingIfNeeded: byte)) : Int32(byte)
-      return UInt8(truncatingIfNeeded: min(max(q, bounds.low), bounds.high))
-    }
-    var clamp = ProgramNode(
-      Node(
-        name: node.node.name, operatorName: "Clip", sinceVersion: clipVersion, inputs: [open.node.outputs[0]],
-        outputs: [output]))
-    clamp.quantized = .tables([table])
-    return [open, clamp]
+    return made
   }
-
-  private var clipVersion: Int32 { compiler.registry.schemas(domain: .onnx, name: "Clip").last?.versions.last ?? 13 }
 
   private mutating func integerProduct(
     _ node: ProgramNode, _ quantum: Quantum, to output: ValueID

@@ -36,9 +36,12 @@ extension KernelBinding {
       try builder.check(plan(builder.level, &arguments, &step), types.x, to: types.y, of: node.input(0))
       let zero: BufferID?
       if let id = node.optionalInput(2) { zero = try builder.input(id) } else { zero = nil }
+      // One scale for all: elements may lie in any order.
+      let isOfTensor = layout.outerStride == 0 && layout.blockStride == 0 && layout.innerStride == 0
+      let order = isOfTensor ? try builder.presentLayout(node.input(0)) : .plain
       try builder.emitQuantization(
-        arguments, step, try builder.input(node.input(0)), try builder.input(node.input(1)), zero,
-        try builder.output(node.output(0)))
+        arguments, step, try builder.input(node.input(0), order), try builder.input(node.input(1)), zero,
+        try builder.output(node.output(0), order))
     }
   }
 
