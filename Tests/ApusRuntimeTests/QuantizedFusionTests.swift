@@ -202,7 +202,7 @@ struct QuantizedNet {
     #expect(left.first == (seed < 2 ? "QLinearMatMul" : "QGemm") && left.count <= 2, "\(left)")
   }
 
-  /// What moves elements between equal scales keeps each of them; the last conversion, a graph's output, is a table that keeps them.
+  /// What moves elements between equal scales keeps each of them; the last conversion, a result of the graph, keeps them, too.
   @Test func movementKeepsBytes() throws {
     var net = QuantizedNet(seed: 7)
     let quantum = net.quantum(.int8)
