@@ -20,6 +20,8 @@ struct QuantizedFusion {
   var readers: [Int] = []
   /// By position: the nodes that stand there by now.
   var slots: [[ProgramNode]] = []
+  /// By value: the equal one that what has not been looked at yet is to read in its place.
+  private var renamed: [ValueID] = []
 
   init(_ compiler: Compiler, _ evaluator: NodeEvaluator) {
     self.compiler = compiler
@@ -71,7 +73,12 @@ struct QuantizedFusion {
     return DequantizedValue(q: node.node.inputs[0], quantum: quantum)
   }
 
-  func source(_ id: ValueID) -> DequantizedValue? { id < 0 ? nil : sources[Int(id)] }
+  func source(_ id: ValueID) -> DequantizedValue? {
+    guard id >= 0, let found = sources[Int(id)] else { return nil }
+    return DequantizedValue(q: current(found.q), quantum: found.quantum)
+  }
+
+  private func current(_ id: ValueID) -> ValueID { id >= 0 && Int(id) < renamed.count ? renamed[Int(id)] : id }
 
   mutating func addValue(_ type: ElementType, like id: ValueID) -> ValueID {
     let value = compiler.program.graph.values[Int(id)]
@@ -200,6 +207,7 @@ struct QuantizedFusion {
     writers = compiler.program.writers()
     readers = compiler.program.readerCounts()
     let count = compiler.program.graph.values.count
+    renamed = (0..<count).map { ValueID($0) }
     sources = Array(repeating: nil, count: count)
     for node in compiler.program.nodes {
       if let found = dequantized(node) { sources[Int(node.node.outputs[0])] = found }
@@ -217,13 +225,14 @@ struct QuantizedFusion {
     open()
     var spent = Array(repeating: false, count: compiler.program.graph.values.count)
     for position in slots.indices {
+      rename(position)
       guard slots[position].count == 1, isQuantize(slots[position][0]), let quantum = quantum(of: slots[position][0]) else {
         continue
       }
       let node = slots[position][0].node
       if let found = source(node.inputs[0]), found.quantum.isEqual(quantum), !isOutput(node.outputs[0]) {
         compiler.program.replacement[Int(node.outputs[0])] = found.q
-        replace(node.outputs[0], by: found.q, from: position)
+        renamed[Int(node.outputs[0])] = found.q
         slots[position] = []
         continue
       }
@@ -239,17 +248,11 @@ struct QuantizedFusion {
 
   private func isOutput(_ id: ValueID) -> Bool { compiler.program.outputs.contains(id) }
 
-  /// Lets all that reads a value from a position on read another one.
-  private mutating func replace(_ id: ValueID, by other: ValueID, from position: Int) {
-    for index in slots[position...].indices {
-      for place in slots[index].indices {
-        let inputs = slots[index][place].node.inputs
-        if inputs.contains(id) { slots[index][place].node.inputs = inputs.map { $0 == id ? other : $0 } }
-        slots[index][place].captured = slots[index][place].captured.map { $0 == id ? other : $0 }
-      }
-    }
-    for (index, found) in sources.enumerated() {
-      if let found, found.q == id { sources[index] = DequantizedValue(q: other, quantum: found.quantum) }
+  /// Lets the nodes at a position read what stands for their operands by now.
+  private mutating func rename(_ position: Int) {
+    for place in slots[position].indices {
+      slots[position][place].node.inputs = slots[position][place].node.inputs.map { current($0) }
+      slots[position][place].captured = slots[position][place].captured.map { current($0) }
     }
   }
 

@@ -99,15 +99,10 @@ struct QuantizedPorts {
     else { return nil }
     var zeroPoint: Int32 = 0
     if node.inputs.count > 2, node.inputs[2] >= 0 {
-      guard let zeros = try element(node, 2) else { return nil }
-      let bytes = try constants.bytes(zeros.tensor)
-      switch zeros.type {
-      case .uint8: zeroPoint = Int32(bytes.loadUnaligned(as: UInt8.self))
-      case .int8: zeroPoint = Int32(bytes.loadUnaligned(as: Int8.self))
-      case .uint16: zeroPoint = Int32(bytes.loadUnaligned(as: UInt16.self))
-      case .int16: zeroPoint = Int32(bytes.loadUnaligned(as: Int16.self))
-      default: return nil
-      }
+      guard let zeros = try element(node, 2), let zero = zeros.type.integers(try constants.contents(zeros.tensor))?.first,
+        let whole = Int32(exactly: zero)
+      else { return nil }
+      zeroPoint = whole
     }
     for allowed: ElementType in [.int8, .uint8, .int16, .uint16] where type == allowed {
       return Found(quantization: PortQuantization(scale: scale, zeroPoint: zeroPoint), type: type)
