@@ -4,7 +4,7 @@ extension Compiler {
   /// Moves maps `x factor + shift` of channels (BatchNormalization with constant statistics; Add, Sub, Mul and Div of one
   /// constant, or one a channel) into the weights and bias of the Conv or ConvTranspose before them, or of the Conv behind
   /// them where its padding allows it.
-  mutating func foldAffineMaps() throws(ApusError) {
+  func foldAffineMaps() throws(ApusError) {
     var writers = program.writers()
     let readers = program.readerCounts()
     var removed: [Int] = []
@@ -30,7 +30,7 @@ extension Compiler {
   }
 
   /// Moves maps into the only convolutions that read them; from the last node back, so that chains fold.
-  private mutating func foldAffineMapsForward() throws(ApusError) {
+  private func foldAffineMapsForward() throws(ApusError) {
     let writers = program.writers()
     let readers = program.readerCounts()
     var removed: [Int] = []
@@ -57,7 +57,7 @@ extension Compiler {
 
   /// Turns BatchNormalizations that stay into such of two vectors, and two neighbouring maps into one.
   /// - Parameter merges: whether to do the latter.
-  mutating func simplifyAffineMaps(_ bindings: KernelBindings, merges: Bool) throws(ApusError) {
+  func simplifyAffineMaps(_ bindings: KernelBindings, merges: Bool) throws(ApusError) {
     let writers = program.writers()
     let readers = program.readerCounts()
     let version = registry.schemas(domain: .onnx, name: "BatchNormalization").last?.versions.last
@@ -112,7 +112,7 @@ extension Compiler {
     return (weights, bias)
   }
 
-  private mutating func setWeights(_ position: Int, _ folded: (weights: TensorID, bias: TensorID)) {
+  private func setWeights(_ position: Int, _ folded: (weights: TensorID, bias: TensorID)) {
     let name = constants.tensors[Int(folded.weights)].name
     let weights = addConstant(folded.weights, name: name)
     let bias = addConstant(folded.bias, name: Name(bytes: name.bytes + Array(".folded_bias".utf8)))

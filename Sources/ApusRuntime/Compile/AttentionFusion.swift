@@ -12,7 +12,7 @@ extension Compiler {
   ///
   /// The scale multiplies the products of rows, also where it stood at queries or keys: results differ by a few units of the
   /// last place.
-  mutating func fuseAttention(_ bindings: KernelBindings) throws(ApusError) {
+  func fuseAttention(_ bindings: KernelBindings) throws(ApusError) {
     let pattern = GraphPattern.attention
     guard let version = registry.schemas(domain: .onnx, name: pattern.result).last?.versions.last else { return }
     guard bindings.canRun(Node(operatorName: pattern.result, sinceVersion: version, inputs: [], outputs: [])) else { return }
@@ -60,7 +60,7 @@ extension Compiler {
   }
 
   /// Removes the nodes that write values which nobody reads any more, and what they alone read.
-  mutating func removeUnread(_ values: [ValueID]) {
+  func removeUnread(_ values: [ValueID]) {
     var readers = program.readerCounts()
     let writers = program.writers()
     var pending = values

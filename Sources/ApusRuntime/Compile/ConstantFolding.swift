@@ -6,7 +6,7 @@ extension Compiler {
 
   /// Computes nodes whose operands are all constants, but for those that draw random numbers.
   /// - Parameter keepsQuantized: whether DequantizeLinear stays for passes that look for it.
-  mutating func foldConstants(_ evaluator: NodeEvaluator, keepsQuantized: Bool) throws(ApusError) {
+  func foldConstants(_ evaluator: NodeEvaluator, keepsQuantized: Bool) throws(ApusError) {
     var removed: [Int] = []
     for (position, node) in program.nodes.enumerated() {
       guard !node.node.inputs.isEmpty, !drawsNumbers(node), !readsTextOrNothing(node),
@@ -34,7 +34,7 @@ extension Compiler {
     remove(removed)
   }
 
-  mutating func setConstant(_ id: ValueID, _ tensor: TensorID) {
+  func setConstant(_ id: ValueID, _ tensor: TensorID) {
     let made = constants.tensors[Int(tensor)]
     program.graph.values[Int(id)].type = .tensor(TensorType(made.elementType, Shape(made.dimensions)))
     program.graph.values[Int(id)].constant = tensor
@@ -42,7 +42,7 @@ extension Compiler {
 
   /// Whether a node is a Cast of stored 16-bit floats to float32, which then is a constant that nobody computes yet: what reads
   /// it may make do with the 16 bits.
-  private mutating func widens(_ node: ProgramNode) throws(ApusError) -> Bool {
+  private func widens(_ node: ProgramNode) throws(ApusError) -> Bool {
     guard isStandard(node, "Cast"), let source = constant(node.node.inputs[0]),
       constants.tensors[Int(source)].elementType.isHalf, node.node.outputs[0] >= 0,
       try attributes(of: node).int("to") == Int(ElementType.float32.rawValue)
@@ -52,7 +52,7 @@ extension Compiler {
   }
 
   /// A node that only moves elements, with 16-bit floats in place of the float32 ones of the same values; else nil.
-  private mutating func narrowed(_ node: ProgramNode) -> ProgramNode? {
+  private func narrowed(_ node: ProgramNode) -> ProgramNode? {
     guard node.node.outputs.count == 1, let operand = node.node.inputs.first, let wide = constant(operand),
       let narrow = constants.narrow(wide)
     else { return nil }
@@ -66,7 +66,7 @@ extension Compiler {
   }
 
   /// Lets a Gather read a table of 16-bit floats as it is stored: what it found is widened, in place of the table.
-  mutating func narrowTables() throws(ApusError) {
+  func narrowTables() throws(ApusError) {
     guard let cast = registry.schemas(domain: .onnx, name: "Cast").last?.versions.last else { return }
     var nodes: [ProgramNode] = []
     for node in program.nodes {
@@ -109,7 +109,7 @@ extension Compiler {
   }
 
   /// Marks the nodes whose results, directly or by way of others, are operands that steer.
-  mutating func markShapeComputations() throws(ApusError) {
+  func markShapeComputations() throws(ApusError) {
     var wanted = Array(repeating: false, count: program.graph.values.count)
     program.feedsShapes = Array(repeating: false, count: program.nodes.count)
     for position in program.nodes.indices.reversed() {

@@ -7,7 +7,7 @@ extension Compiler {
   ///     q, s, z = DynamicQuantizeLinear(x); Add(Mul(Cast(MatMulInteger(q, W, z, v)), Mul(s, w)), b)
   ///
   /// in any order of operands: the same roundings in the same order.
-  mutating func fuseDynamicProducts(_ bindings: KernelBindings) {
+  func fuseDynamicProducts(_ bindings: KernelBindings) {
     guard
       let version = registry.schemas(domain: .microsoft, name: "MatMulIntegerToFloat").last?.versions.last,
       bindings.canRun(

@@ -6,7 +6,7 @@ extension Compiler {
   ///     q, s, z = DynamicQuantizeLinear(X); MatMulIntegerToFloat(q, W, s, W_scale, z, W_zero_point)
   ///
   /// with W as one matrix `[input, directions 4 hidden]`. The layer itself reads that in place of X.
-  mutating func expandDynamicLSTM() throws(ApusError) {
+  func expandDynamicLSTM() throws(ApusError) {
     guard let rows = registry.schemas(domain: .apus, name: "DynamicQuantizeLinear").last?.versions.last,
       let product = registry.schemas(domain: .microsoft, name: "MatMulIntegerToFloat").last?.versions.last,
       let reshape = registry.schemas(domain: .onnx, name: "Reshape").last?.versions.last

@@ -2,7 +2,7 @@ import ApusGraph
 
 extension Compiler {
   /// Moves an Add of a constant vector along the last axis, also `[1, ..., n]`, into the MatMul before it.
-  mutating func fuseBias() {
+  func fuseBias() {
     fuse(into: { $0.isStandard($1, "MatMul") && $1.bias == nil && $1.residual == nil && $1.activation == .none }) {
       compiler, node, other, writer, _ in
       guard compiler.isStandard(node, "Add"), let id = compiler.constant(other) else { return false }
@@ -26,7 +26,7 @@ extension Compiler {
   }
 
   /// Moves an Add of a tensor of the same shape into the convolution or matrix product that makes one of its operands last.
-  mutating func fuseResidual() {
+  func fuseResidual() {
     fuse(seesThroughReshape: true, into: { $0.takesResidual($1) && $1.residual == nil && $1.activation == .none }) {
       compiler, node, other, writer, writers in
       guard compiler.isStandard(node, "Add"), compiler.haveEqualShapes(node.node.inputs) else { return false }
@@ -67,7 +67,7 @@ extension Compiler {
   }
 
   /// Moves activations into the kernels before them.
-  mutating func fuseActivations() {
+  func fuseActivations() {
     fuse(seesThroughReshape: true, into: { $0.takesActivation($1) && $1.activation == .none }) { compiler, node, _, writer, _ in
       guard let activation = compiler.activation(of: node) else { return false }
       compiler.program.nodes[writer].activation = activation
@@ -117,9 +117,9 @@ extension Compiler {
   /// `absorb` gets the compiler, the node, its other operand (or -1), the writer's position and who writes each value; it
   /// changes the writer and returns true, or returns false.
   /// - Parameter seesThroughReshape: whether a Reshape may stand between the two.
-  private mutating func fuse(
+  private func fuse(
     seesThroughReshape: Bool = false, into accepts: (Compiler, ProgramNode) -> Bool,
-    _ absorb: (inout Compiler, ProgramNode, ValueID, Int, [Int?]) -> Bool
+    _ absorb: (Compiler, ProgramNode, ValueID, Int, [Int?]) -> Bool
   ) {
     let readers = program.readerCounts()
     var writers = program.writers()
@@ -137,7 +137,7 @@ extension Compiler {
         }
         guard accepts(self, program.nodes[writer]) else { continue }
         let other = node.node.inputs.count == 2 ? node.node.inputs[1 - index] : .absent
-        guard absorb(&self, node, other, writer, writers) else { continue }
+        guard absorb(self, node, other, writer, writers) else { continue }
         program.nodes[last].node.outputs[0] = node.node.outputs[0]
         writers[Int(node.node.outputs[0])] = last
         removed.append(position)

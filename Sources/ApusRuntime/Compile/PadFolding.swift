@@ -2,7 +2,7 @@ import ApusGraph
 
 extension Compiler {
   /// Moves a Pad with zeros of the spatial axes into the pads of the only Conv that reads it.
-  mutating func foldPads() throws(ApusError) {
+  func foldPads() throws(ApusError) {
     let writers = program.writers()
     let readers = program.readerCounts()
     var removed: [Int] = []

@@ -120,7 +120,7 @@ struct PatternMatcher {
 
 extension Compiler {
   /// Makes one operator of each pattern, where this build has the operator.
-  mutating func fusePatterns(_ patterns: [GraphPattern], _ bindings: KernelBindings) throws(ApusError) {
+  func fusePatterns(_ patterns: [GraphPattern], _ bindings: KernelBindings) throws(ApusError) {
     for pattern in patterns {
       guard let version = registry.schemas(domain: .onnx, name: pattern.result).last?.versions.last else { continue }
       var made = Node(operatorName: pattern.result, sinceVersion: version, inputs: [], outputs: [])

@@ -3,7 +3,7 @@ import ApusGraph
 extension Compiler {
   /// Whether a node is a DequantizeLinear of constants of 4 or 8 bits to float32, which then is a constant that nobody computes
   /// yet: matrix products read the elements as they are stored, what else reads it gets floats when the model is prepared.
-  mutating func dequantizes(_ node: ProgramNode) throws(ApusError) -> Bool {
+  func dequantizes(_ node: ProgramNode) throws(ApusError) -> Bool {
     let inputs = node.node.inputs
     guard node.node.operatorName.is("DequantizeLinear"), inputs.count >= 2, node.node.outputs.first.map({ $0 >= 0 }) == true,
       let elements = constant(inputs[0]), let scales = constant(inputs[1]), constants.tensors[Int(elements)].dimensions.count >= 2
@@ -33,7 +33,7 @@ extension Compiler {
   }
 
   /// Lets a Gather read rows of a table of 8 bits as it is stored: what it found is dequantized, in place of the table.
-  mutating func quantizeTables() throws(ApusError) {
+  func quantizeTables() throws(ApusError) {
     guard let version = registry.schemas(domain: .onnx, name: "DequantizeLinear").last?.versions.last else { return }
     var nodes: [ProgramNode] = []
     for node in program.nodes {
@@ -56,20 +56,20 @@ extension Compiler {
   }
 
   /// Gathers of the elements, and of scales and zero points where rows have their own, and the DequantizeLinear of these.
-  private mutating func found(
+  private func found(
     _ node: ProgramNode, in table: QuantizedTensor, _ version: Int32
   ) throws(ApusError) -> [ProgramNode] {
     let result = node.node.outputs[0]
     let (name, shape) = (program.graph.values[Int(result)].name, program.graph.values[Int(result)].type?.tensor?.shape)
     let (layout, extents) = (table.layout, constants.tensors[Int(table.elements)].dimensions)
     var made: [ProgramNode] = []
-    func rows(_ compiler: inout Compiler, of tensor: TensorID) -> ValueID {
-      let constant = compiler.constants.tensors[Int(tensor)]
+    func rows(of tensor: TensorID) -> ValueID {
+      let constant = constants.tensors[Int(tensor)]
       var found: Shape?
       if let shape { found = Shape(Array(shape.dimensions.dropLast()) + constant.dimensions.dropFirst().map { .known($0) }) }
-      let value = compiler.addValue(Value(name: name, type: .tensor(TensorType(constant.elementType, found))))
+      let value = addValue(Value(name: name, type: .tensor(TensorType(constant.elementType, found))))
       var gather = node.node
-      gather.inputs[0] = compiler.addConstant(tensor, name: name)
+      gather.inputs[0] = addConstant(tensor, name: name)
       gather.outputs = [value]
       made.append(ProgramNode(gather))
       return value
@@ -77,7 +77,7 @@ extension Compiler {
     var attributes = [
       Attribute("axis", .int(-1)), Attribute("output_dtype", .int(Int64(ElementType.float32.rawValue))),
     ]
-    var inputs = [rows(&self, of: table.elements)]
+    var inputs = [rows(of: table.elements)]
     // Rows have their own scales: one each, or one for each block.
     let ofRows = layout.outerStride != 0 || (layout.blockStride != 0 && layout.outer == 1 && layout.axis == extents[0])
     if ofRows {
@@ -86,7 +86,7 @@ extension Compiler {
       attributes.append(Attribute("block_size", .int(Int64(blocks ? layout.block : extents[1]))))
       for tensor in [table.scales, table.zeros] {
         guard let tensor else { continue }
-        inputs.append(rows(&self, of: blocks ? tensor : try column(tensor)))
+        inputs.append(rows(of: blocks ? tensor : try column(tensor)))
       }
     } else {
       for tensor in [table.scales, table.zeros] {

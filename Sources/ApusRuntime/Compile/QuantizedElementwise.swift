@@ -3,7 +3,7 @@ import ApusGraph
 /// Sums, products, pooling, concatenations and maps of 8-bit operands.
 extension QuantizedFusion {
   /// An operator between dequantized operands and a QuantizeLinear in its 8-bit form; nil where it has none.
-  mutating func elementwise(
+  func elementwise(
     _ node: ProgramNode, _ quantum: Quantum, _ bounds: (low: Int32, high: Int32), to output: ValueID
   ) throws(ApusError) -> ProgramNode? {
     let operands = node.node.inputs.map { source($0) }
@@ -82,7 +82,7 @@ extension QuantizedFusion {
 
   /// What computes `QuantizeLinear(value)` where that follows from one 8-bit tensor, element by element: a table made by the
   /// operators' own kernels.
-  mutating func table(
+  func table(
     _ value: ValueID, _ quantum: Quantum, _ node: Node
   ) throws(ApusError) -> (node: ProgramNode, spent: [ValueID])? {
     guard evaluator.bindings.quantizedForms != nil else { return nil }
@@ -166,7 +166,7 @@ extension QuantizedFusion {
   // MARK: Residuals
 
   /// Moves sums into the tails of the convolutions and products that make one of their operands last.
-  mutating func fuseResiduals() {
+  func fuseResiduals() {
     open()
     for position in slots.indices {
       guard let node = slots[position].first, case .addition(let sum)? = node.quantized else { continue }

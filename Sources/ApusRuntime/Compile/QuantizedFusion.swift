@@ -11,8 +11,8 @@ struct DequantizedValue {
 /// First what only moves elements changes places with the conversions beside it; then each QuantizeLinear is joined with the
 /// operators before it, up to DequantizeLinear. Results are those of the integer rules of `QuantizedTail`, `QuantizedForm` and
 /// ONNX's QLinear operators; they differ from the floats' by one step of the result's quantization at most.
-struct QuantizedFusion {
-  var compiler: Compiler
+final class QuantizedFusion {
+  let compiler: Compiler
   let evaluator: NodeEvaluator
   /// By value: what it was dequantized from.
   var sources: [DequantizedValue?] = []
@@ -28,7 +28,7 @@ struct QuantizedFusion {
     self.evaluator = evaluator
   }
 
-  mutating func run() throws(ApusError) {
+  func run() throws(ApusError) {
     var isQuantized = false
     for node in compiler.program.nodes where isQuantize(node) || isDequantize(node) { isQuantized = true }
     guard isQuantized else { return }
@@ -80,7 +80,7 @@ struct QuantizedFusion {
 
   private func current(_ id: ValueID) -> ValueID { id >= 0 && Int(id) < renamed.count ? renamed[Int(id)] : id }
 
-  mutating func addValue(_ type: ElementType, like id: ValueID) -> ValueID {
+  func addValue(_ type: ElementType, like id: ValueID) -> ValueID {
     let value = compiler.program.graph.values[Int(id)]
     sources.append(nil)
     return compiler.addValue(Value(name: value.name, type: .tensor(TensorType(type, value.type?.tensor?.shape))))
@@ -89,7 +89,7 @@ struct QuantizedFusion {
   // MARK: Movement
 
   /// Lets what moves elements move the 8-bit ones, and dequantizes behind it.
-  private mutating func sinkDequantization() throws(ApusError) {
+  private func sinkDequantization() throws(ApusError) {
     sources = Array(repeating: nil, count: compiler.program.graph.values.count)
     var nodes: [ProgramNode] = []
     for node in compiler.program.nodes {
@@ -131,7 +131,7 @@ struct QuantizedFusion {
   }
 
   /// The inputs of a node that moves elements, or picks the largest ones, for 8-bit elements; nil where it does neither.
-  private mutating func movedInputs(_ node: ProgramNode, _ found: DequantizedValue) throws(ApusError) -> [ValueID]? {
+  private func movedInputs(_ node: ProgramNode, _ found: DequantizedValue) throws(ApusError) -> [ValueID]? {
     var inputs = node.node.inputs
     inputs[0] = found.q
     for name: StaticString in [
@@ -162,7 +162,7 @@ struct QuantizedFusion {
   }
 
   /// Lets what moves a result move its 8-bit form: `Q(move(x))` becomes `move(Q(x))`.
-  private mutating func hoistQuantization() throws(ApusError) {
+  private func hoistQuantization() throws(ApusError) {
     open()
     for position in slots.indices.reversed() {
       guard slots[position].count == 1, isQuantize(slots[position][0]), let quantum = quantum(of: slots[position][0]) else {
@@ -175,7 +175,7 @@ struct QuantizedFusion {
     close()
   }
 
-  private mutating func hoist(_ position: Int, _ quantum: Quantum) throws(ApusError) {
+  private func hoist(_ position: Int, _ quantum: Quantum) throws(ApusError) {
     let node = slots[position][0]
     let value = node.node.inputs[0]
     guard readers[Int(value)] == 1, let writer = writers[Int(value)], slots[writer].count == 1 else { return }
@@ -202,7 +202,7 @@ struct QuantizedFusion {
   // MARK: Joining
 
   /// Lays the nodes out for changes that keep their positions.
-  mutating func open() {
+  func open() {
     slots = compiler.program.nodes.map { [$0] }
     writers = compiler.program.writers()
     readers = compiler.program.readerCounts()
@@ -214,14 +214,14 @@ struct QuantizedFusion {
     }
   }
 
-  mutating func close() {
+  func close() {
     var nodes: [ProgramNode] = []
     for slot in slots { nodes += slot }
     compiler.program.nodes = nodes
   }
 
   /// Joins each QuantizeLinear with what computes its operand.
-  private mutating func joinQuantization() throws(ApusError) {
+  private func joinQuantization() throws(ApusError) {
     open()
     var spent = Array(repeating: false, count: compiler.program.graph.values.count)
     for position in slots.indices {
@@ -249,7 +249,7 @@ struct QuantizedFusion {
   private func isOutput(_ id: ValueID) -> Bool { compiler.program.outputs.contains(id) }
 
   /// Lets the nodes at a position read what stands for their operands by now.
-  private mutating func rename(_ position: Int) {
+  private func rename(_ position: Int) {
     for place in slots[position].indices {
       slots[position][place].node.inputs = slots[position][place].node.inputs.map { current($0) }
       slots[position][place].captured = slots[position][place].captured.map { current($0) }
@@ -257,7 +257,7 @@ struct QuantizedFusion {
   }
 
   /// What computes the 8-bit form of a value, and the values that it computes no longer.
-  private mutating func joined(
+  private func joined(
     _ value: ValueID, _ quantum: Quantum, _ node: Node
   ) throws(ApusError) -> (node: ProgramNode, spent: [ValueID])? {
     if let made = try table(value, quantum, node) { return made }
@@ -292,10 +292,8 @@ struct QuantizedFusion {
 }
 
 extension Compiler {
-  mutating func fuseQuantized(_ evaluator: NodeEvaluator) throws(ApusError) {
-    var fusion = QuantizedFusion(self, evaluator)
-    try fusion.run()
-    program = fusion.compiler.program
+  func fuseQuantized(_ evaluator: NodeEvaluator) throws(ApusError) {
+    try QuantizedFusion(self, evaluator).run()
   }
 
   /// Whether a node is QuantizeLinear or DequantizeLinear, as `name` says.

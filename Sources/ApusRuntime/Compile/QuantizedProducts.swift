@@ -14,7 +14,7 @@ private struct QuantizedWeights {
 /// Convolutions and matrix products of 8-bit operands.
 extension QuantizedFusion {
   /// A Conv, MatMul or Gemm on 8-bit operands as the operator on integers that it is; nil where there is none.
-  mutating func product(
+  func product(
     _ node: ProgramNode, _ quantum: Quantum, _ bounds: (low: Int32, high: Int32), to output: ValueID, _ spent: inout [ValueID]
   ) throws(ApusError) -> ProgramNode? {
     guard var made = try integerProduct(node, quantum, to: output), let binding = evaluator.bindings.kernel(of: made.node) else {
@@ -28,7 +28,7 @@ extension QuantizedFusion {
     return made
   }
 
-  private mutating func integerProduct(
+  private func integerProduct(
     _ node: ProgramNode, _ quantum: Quantum, to output: ValueID
   ) throws(ApusError) -> ProgramNode? {
     guard node.node.inputs.count >= 2, let x = source(node.node.inputs[0]) else { return nil }
@@ -51,7 +51,7 @@ extension QuantizedFusion {
   }
 
   /// Products whose results stay floats.
-  mutating func joinFloatResults() throws(ApusError) {
+  func joinFloatResults() throws(ApusError) {
     open()
     var spent = Array(repeating: false, count: compiler.program.graph.values.count)
     for position in slots.indices {
@@ -78,7 +78,7 @@ extension QuantizedFusion {
   }
 
   /// A, B and C of a QGemm with their scales and zero points, or nil.
-  private mutating func gemmOperands(
+  private func gemmOperands(
     _ node: ProgramNode, _ x: DequantizedValue, mayRound: Bool
   ) throws(ApusError) -> [ValueID]? {
     guard compiler.isStandard(node, "Gemm"), let reader = try? compiler.attributes(of: node), (reader.float("alpha") ?? 1) == 1,
@@ -108,17 +108,17 @@ extension QuantizedFusion {
 
   // MARK: Operands
 
-  private mutating func operands(_ x: DequantizedValue, _ w: QuantizedWeights) throws(ApusError) -> [ValueID] {
+  private func operands(_ x: DequantizedValue, _ w: QuantizedWeights) throws(ApusError) -> [ValueID] {
     let zeroX = try zero(x.quantum.zeroValue, x.quantum.type)
     return [x.q, x.quantum.scaleValue, zeroX, w.q, w.scale, try zero(w.zero, w.type)]
   }
 
-  private mutating func parameters(_ quantum: Quantum) throws(ApusError) -> [ValueID] {
+  private func parameters(_ quantum: Quantum) throws(ApusError) -> [ValueID] {
     [quantum.scaleValue, try zero(quantum.zeroValue, quantum.type)]
   }
 
   /// A zero point that may be left out, as a constant that is there.
-  private mutating func zero(_ id: ValueID, _ type: ElementType) throws(ApusError) -> ValueID {
+  private func zero(_ id: ValueID, _ type: ElementType) throws(ApusError) -> ValueID {
     if id >= 0 { return id }
     let made = try compiler.constants.add(byteCount: 1, type, dimensions: [], name: "zero_point")
     made.target[0] = 0
@@ -161,7 +161,7 @@ extension QuantizedFusion {
   }
 
   /// A bias as integers of the scale of the sums, one a channel: those of the file where it has them so, else rounded.
-  private mutating func bias(
+  private func bias(
     _ id: ValueID, _ x: Quantum, _ w: QuantizedWeights, mayRound: Bool
   ) throws(ApusError) -> ValueID? {
     guard let channels = w.channels else { return nil }

@@ -2,7 +2,7 @@ import ApusGraph
 
 extension Compiler {
   /// Turns the outputs of Constant nodes into constants.
-  mutating func resolveConstants() throws(ApusError) {
+  func resolveConstants() throws(ApusError) {
     var removed: [Int] = []
     for (position, node) in program.nodes.enumerated() where isStandard(node, "Constant") {
       guard let output = node.node.outputs.first, output >= 0, let attribute = node.node.attributes.first else { continue }
@@ -30,7 +30,7 @@ extension Compiler {
 
   /// Lets readers of Identity's outputs, and of those of a Dropout that drops nothing or a Cast to the type at hand, read the
   /// inputs.
-  mutating func removeIdentities() throws(ApusError) {
+  func removeIdentities() throws(ApusError) {
     var removed: [Int] = []
     for position in program.nodes.indices {
       program.nodes[position].node.inputs = program.nodes[position].node.inputs.map { program.resolved($0) }

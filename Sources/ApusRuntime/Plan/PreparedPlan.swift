@@ -235,7 +235,7 @@ final class PreparedPlan {
     inputOffsets = ports.inputOffsets
     outputOffsets = ports.outputOffsets
     portBytes = ports.byteCount
-    for (index, buffer) in sizes.buffers.enumerated() {
+    for index in sizes.buffers.indices {
       switch sizes.buffers[whole[index].index].kind {
       case .arena: addresses[index] = arena + arenaOffsets[index]
       case .input(let port): inputBuffers[port].append((index, whole[index].offset))
