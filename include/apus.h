@@ -337,8 +337,8 @@ APUS_API void apus_load_options_init(apus_load_options *options, size_t size);
  * APUS_ERROR_UNSUPPORTED for options->cpu or APUS_CPU.
  *
  * The environment variable APUS_CONV chooses how float32 convolutions are computed, for tests and comparisons: "auto" (by
- * their sizes), "direct", "winograd2" or "winograd4" (Winograd's F(2x2, 3x3) or F(4x4, 3x3) wherever it can compute them).
- * Another name is APUS_ERROR_UNKNOWN_NAME. */
+ * their sizes), "direct", "winograd2", "winograd4" or "winograd6" (Winograd's F(2x2, 3x3), F(4x4, 3x3) or F(6x6, 3x3) wherever it
+ * can compute them). Another name is APUS_ERROR_UNKNOWN_NAME. */
 
 /* From a file, which stays open until the model is gone: its segments are read when they are first needed, and checked then.
  * A file that changes meanwhile gives an error, not wrong results. Pipes are read to their end. `path` is UTF-8. */

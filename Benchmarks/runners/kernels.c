@@ -131,7 +131,8 @@ typedef struct convolution {
 static void measure_convolution(const measurement *measurement, const convolution *c) {
   const int64_t out = (c->size + c->stride - 1) / c->stride;
   const bool is_depthwise = c->groups > 1 && c->groups == c->cin;
-  const char *algorithms[] = {"convolution", [APUSK_WINOGRAD_2] = "Winograd F(2x2)", [APUSK_WINOGRAD_4] = "Winograd F(4x4)"};
+  const char *algorithms[] = {"convolution", [APUSK_WINOGRAD_2] = "Winograd F(2x2)", [APUSK_WINOGRAD_4] = "Winograd F(4x4)",
+                              [APUSK_WINOGRAD_6] = "Winograd F(6x6)"};
   char name[NAME_BYTES];
   snprintf(name, sizeof name, "%s %lldx%lld/%lld, %lld to %lld, on %lldx%lld",
            is_depthwise ? "depthwise" : algorithms[c->winograd], (long long)c->kernel, (long long)c->kernel,
@@ -240,6 +241,7 @@ int main(int argc, char **argv) {
       // its 3x3 ones by Winograd's algorithms: the operations counted are those of the direct sum
       {56, 64, 64, 3, 1, 1, 2},   {56, 64, 64, 3, 1, 1, 4},    {28, 128, 128, 3, 1, 1, 2},  {28, 128, 128, 3, 1, 1, 4},
       {14, 256, 256, 3, 1, 1, 2}, {14, 256, 256, 3, 1, 1, 4},  {7, 512, 512, 3, 1, 1, 2},   {7, 512, 512, 3, 1, 1, 4},
+      {56, 64, 64, 3, 1, 1, 6},   {28, 128, 128, 3, 1, 1, 6},  {14, 256, 256, 3, 1, 1, 6},
       // MobileNetV2's and EfficientNet's
       {224, 3, 32, 3, 2, 1, 0},   {112, 32, 32, 3, 1, 32, 0},  {112, 96, 96, 3, 2, 96, 0},  {56, 144, 144, 3, 1, 144, 0},
       {28, 192, 192, 3, 1, 192, 0}, {14, 576, 576, 3, 1, 576, 0}, {14, 576, 576, 3, 2, 576, 0}, {7, 960, 960, 3, 1, 960, 0},

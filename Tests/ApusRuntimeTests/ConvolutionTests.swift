@@ -87,7 +87,8 @@ import Testing
   }
 
   /// A 3x3 convolution by each algorithm, with constant weights and with others, and what the sizes choose.
-  @Test(arguments: [ConvolutionAlgorithm.winograd2, .winograd4]) func winograd(algorithm: ConvolutionAlgorithm) throws {
+  @Test(arguments: [ConvolutionAlgorithm.winograd2, .winograd4, .winograd6])
+  func winograd(algorithm: ConvolutionAlgorithm) throws {
     var random = SeededGenerator(seed: 41)
     let window = Reference.Window(kernel: [3, 3], strides: [1, 1], dilations: [1, 1], begin: [1, 1], end: [1, 1])
     let (xShape, wShape) = ([1, 32, 15, 15], [24, 32, 3, 3])

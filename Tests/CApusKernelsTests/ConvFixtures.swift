@@ -8,7 +8,7 @@ struct ConvCase: CustomStringConvertible {
   var padTop = 0, padLeft = 0, padBottom = 0, padRight = 0
   var xGap = 0, yGap = 0
   var hasBias = false, hasResidual = false
-  /// The algorithm: 0, `APUSK_WINOGRAD_2` or `APUSK_WINOGRAD_4`.
+  /// The algorithm: 0, `APUSK_WINOGRAD_2`, `APUSK_WINOGRAD_4` or `APUSK_WINOGRAD_6`.
   var winograd: Int32 = 0
   var tail = apusk_tail_none()
   var x: [Float] = [], w: [Float] = [], bias: [Float] = [], residual: [Float] = []
@@ -160,8 +160,8 @@ struct ConvCase: CustomStringConvertible {
   /// Of the error of sums of products of uniform numbers in -1...1, as conv/WINOGRAD.md states it.
   var winogradBound: Double {
     let channels = Double(cin / groups), chain = min(channels, Double(APUSK_GEMM_CHAIN))
-    let units = winograd == APUSK_WINOGRAD_2 ? 20 + 3.5 * chain.squareRoot() : 80 + 15 * chain.squareRoot()
-    return units * (9 * channels).squareRoot() / 3 * 0x1p-24 * abs(Double(tail.scale))
+    let (base, growth) = winograd == APUSK_WINOGRAD_2 ? (20, 3.5) : winograd == APUSK_WINOGRAD_4 ? (80, 15) : (350.0, 70.0)
+    return (base + growth * chain.squareRoot()) * (9 * channels).squareRoot() / 3 * 0x1p-24 * abs(Double(tail.scale))
   }
 
   func expectClose(_ y: [Float], _ label: String) {

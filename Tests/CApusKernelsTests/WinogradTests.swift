@@ -5,7 +5,7 @@ extension ConvCase {
   /// One that Winograd's algorithms can compute.
   fileprivate static func randomWinograd(_ random: inout ProductRandom) -> ConvCase {
     var c = ConvCase()
-    c.winograd = random.bool() ? APUSK_WINOGRAD_2 : APUSK_WINOGRAD_4
+    c.winograd = Int32(2 * random.int(1...3))
     c.batch = random.int(1...3)
     c.groups = random.int(0...3) == 0 ? random.int(2...4) : 1
     c.cin = c.groups * random.int(c.groups > 1 ? 2...9 : 1...40)
@@ -14,7 +14,7 @@ extension ConvCase {
     (c.padTop, c.padLeft) = (random.int(0...3), random.int(0...3))
     // Negative: the last rows or columns of the image are not used.
     (c.padBottom, c.padRight) = (random.int(-2...3), random.int(-2...3))
-    c.ih = max(1, 3 - c.padTop - c.padBottom) + random.int(0...11)
+    c.ih = max(1, 3 - c.padTop - c.padBottom) + random.int(0...18)
     c.iw = max(1, 3 - c.padLeft - c.padRight) + random.int(0...20)
     if random.bool() { (c.xGap, c.yGap) = (random.int(0...3), random.int(0...3)) }
     (c.hasBias, c.hasResidual) = (random.bool(), random.bool())
@@ -41,7 +41,7 @@ extension ConvCase {
   }
 
   /// The bound that WINOGRAD.md states, where many channels add their errors, and where the work is cut by columns too.
-  @Test(arguments: [3, 64, 512], [APUSK_WINOGRAD_2, APUSK_WINOGRAD_4])
+  @Test(arguments: [3, 64, 512], [APUSK_WINOGRAD_2, APUSK_WINOGRAD_4, APUSK_WINOGRAD_6])
   func errorsStayInTheBoundForManyChannels(channels: Int, algorithm: Int32) throws {
     var random = ProductRandom(seed: UInt64(channels))
     var conv = ConvCase()
@@ -64,7 +64,7 @@ extension ConvCase {
   /// An input pixel that lies under no output does not reach any, not even within its tile.
   @Test func pixelsUnderNoOutputAreNotRead() throws {
     var random = ProductRandom(seed: 31)
-    for algorithm in [APUSK_WINOGRAD_2, APUSK_WINOGRAD_4] {
+    for algorithm in [APUSK_WINOGRAD_2, APUSK_WINOGRAD_4, APUSK_WINOGRAD_6] {
       var conv = ConvCase()
       (conv.ih, conv.iw, conv.cin, conv.cout, conv.kh, conv.kw) = (9, 11, 3, 5, 3, 3)
       (conv.padBottom, conv.padRight) = (-2, -3)
@@ -84,7 +84,7 @@ extension ConvCase {
   @Test func allPaddingAndEmptyBatchesAreNoFaults() throws {
     var random = ProductRandom(seed: 32)
     for level in productLevels {
-      for algorithm in [APUSK_WINOGRAD_2, APUSK_WINOGRAD_4] {
+      for algorithm in [APUSK_WINOGRAD_2, APUSK_WINOGRAD_4, APUSK_WINOGRAD_6] {
         var conv = ConvCase()
         (conv.ih, conv.iw, conv.cin, conv.cout, conv.kh, conv.kw) = (0, 0, 2, 3, 3, 3)
         (conv.padTop, conv.padLeft, conv.padBottom, conv.padRight) = (4, 4, 4, 4)
@@ -149,6 +149,7 @@ extension ConvCase {
       }
       #expect(status { _ in } == 0)
       #expect(status { $0.winograd = 3 } == 100)
+      #expect(status { $0.winograd = 8 } == 100)
       #expect(status { $0.winograd = -2 } == 100)
       #expect(status { $0.stride_w = 2 } == 100)
       #expect(status { $0.dilation_h = 2 } == 100)
@@ -169,9 +170,12 @@ extension ConvCase {
       return apusk_conv2d_f32_fastest(&arguments)
     }
     for (size, channels) in [(224, 64), (112, 128), (56, 64), (56, 256), (28, 128), (28, 512)] {
-      #expect(choice(size, channels, channels) == APUSK_WINOGRAD_4)
-      #expect(choice(size, channels, channels, batch: 7) == APUSK_WINOGRAD_4)
+      #expect(choice(size, channels, channels) == APUSK_WINOGRAD_6)
+      #expect(choice(size, channels, channels, batch: 7) == APUSK_WINOGRAD_6)
     }
+    #expect(choice(14, 256, 256) == APUSK_WINOGRAD_4)
+    #expect(choice(20, 64, 64) == APUSK_WINOGRAD_4)
+    #expect(choice(56, 16, 64) == APUSK_WINOGRAD_6)
     #expect(choice(7, 512, 512) == APUSK_WINOGRAD_2)
     #expect(choice(2, 512, 512) == 0)
     #expect(choice(224, 3, 64) == 0)

@@ -75,6 +75,7 @@ extension KernelBinding {
   private static func choice(_ sizes: apusk_conv2d_f32_args) -> StaticString {
     if sizes.winograd == 2 { return "Winograd F(2x2, 3x3): fewer products" }
     if sizes.winograd == 4 { return "Winograd F(4x4, 3x3): fewer products" }
+    if sizes.winograd == 6 { return "Winograd F(6x6, 3x3): fewer products" }
     if sizes.groups > 1 && sizes.groups == sizes.cin { return "depthwise: one input channel a group" }
     let isPixelwise = sizes.kh == 1 && sizes.kw == 1 && sizes.stride_h == 1 && sizes.stride_w == 1
     if isPixelwise && sizes.oh == sizes.ih && sizes.ow == sizes.iw { return "product of pixels: 1x1" }
@@ -90,7 +91,7 @@ extension PlanBuilder {
       // Weights of another value would be transformed in each run.
       constantTensor(weights) == nil ? 0 : apusk_conv2d_f32_fastest(&sizes)
     case .direct: 0
-    case .winograd2, .winograd4: apusk_conv2d_f32_winograd_fits(&sizes) != 0 ? convolution.rawValue : 0
+    case .winograd2, .winograd4, .winograd6: apusk_conv2d_f32_winograd_fits(&sizes) != 0 ? convolution.rawValue : 0
     }
   }
 

@@ -11,8 +11,11 @@ public enum ConvolutionAlgorithm: Int32, Sendable {
   case winograd2 = 2
   /// The same with F(4x4, 3x3).
   case winograd4 = 4
+  /// The same with F(6x6, 3x3).
+  case winograd6 = 6
 
-  /// What the environment variable `APUS_CONV` asks for: `auto` (or nothing), `direct`, `winograd2`, `winograd4`.
+  /// What the environment variable `APUS_CONV` asks for: `auto` (or nothing), `direct`, `winograd2`, `winograd4`,
+  /// `winograd6`.
   /// - Throws: `unknownName`.
   static func fromEnvironment() throws(ApusError) -> ConvolutionAlgorithm {
     var choice: Int32 = 0

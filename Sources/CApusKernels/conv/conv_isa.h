@@ -39,7 +39,7 @@ struct apusk_conv_isa {
   int32_t lanes;  // of a vector; 1 where there are no depthwise_seven
   void (*depthwise)(const apusk_depthwise *row);
   void (*depthwise_seven[APUSK_DEPTHWISE_ALL_KINDS])(const apusk_depthwise_seven *seven);
-  apusk_winograd_transforms winograd[2];  // m = 2, m = 4
+  apusk_winograd_transforms winograd;
   const apusk_lone_channel *lone_channel;
 };
 
@@ -115,7 +115,7 @@ int32_t apusk_deform_conv_f32_run(const apusk_conv_isa *isa, const apusk_deform_
       .lanes = VL,                                                                                            \
       .depthwise = depthwise_row,                                                                             \
       .depthwise_seven = {DEPTHWISE_SEVENS, grouped_3_1, grouped_3_2},                                        \
-      .winograd = {{winograd_input_2, winograd_output_2}, {winograd_input_4, winograd_output_4}},             \
+      .winograd = {winograd_input, winograd_output},                                                          \
       .lone_channel = &lone,                                                                                  \
   };
 

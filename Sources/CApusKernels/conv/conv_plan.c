@@ -32,8 +32,8 @@ static bool product(int64_t a, int64_t b, int64_t c, int64_t d, int64_t *result)
 // Of the algorithm, what follows from the weights.
 static bool algorithm_fits(const apusk_conv2d_f32_args *args) {
   if (args->winograd == 0) return true;
-  return (args->winograd == APUSK_WINOGRAD_2 || args->winograd == APUSK_WINOGRAD_4) && args->kh == 3 && args->kw == 3 &&
-         !apusk_conv_is_depthwise(args->cin, args->groups);
+  return (args->winograd == APUSK_WINOGRAD_2 || args->winograd == APUSK_WINOGRAD_4 || args->winograd == APUSK_WINOGRAD_6) &&
+         args->kh == 3 && args->kw == 3 && !apusk_conv_is_depthwise(args->cin, args->groups);
 }
 
 int64_t apusk_conv2d_f32_packed_bytes(const apusk_conv_kernels *kernels, const apusk_conv2d_f32_args *args) {

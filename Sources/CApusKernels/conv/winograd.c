@@ -22,22 +22,42 @@
 typedef double weights_4 __attribute__((vector_size(32)));
 typedef float packed_4 __attribute__((vector_size(16), aligned(4), may_alias));
 
+// The pairs of points, of m = 2, 4, 6. Their squares, and the products of these, are exact in fp32.
+static const double points[3][3] = {{1}, {0.625, 1.5}, {0.5, 2, 1}};
+
+#define LINE_2(a, f0, fa) {.m = 2, .input = {-(a) * (a), a, -(a)}, .output = {f0, fa, (fa) * (a)}}
+#define LINE_4(a, b, f0, fa, fb)                                                                                  \
+  {.m = 4,                                                                                                        \
+   .input = {(a) * (a) * (b) * (b), -(a) * (a) - (b) * (b), -(b) * (b), a, -(a), -(a) * (a), b, -(b)},            \
+   .output = {f0, fa, (fa) * (a), (fa) * (a) * (a), (fa) * (a) * (a) * (a), fb, (fb) * (b), (fb) * (b) * (b),     \
+              (fb) * (b) * (b) * (b)}}
+const apusk_winograd_line apusk_winograd_lines[3][2] = {
+    {LINE_2(1, 1, 1)},
+    {LINE_4(0.625, 1.5, 1, 1, 1), LINE_2(0.625, -2.25, 0.390625 - 2.25)},
+    {{.m = 6,
+      .input = {-1, 5.25, -5.25, 4, -5, 0.5, -0.5, 0.25, -1.25, 2, -2, 1, -4.25, 1, -1},
+      .output = {1, 1, 0.5, 0.25, 0.125, 0.0625, 0.03125, 1, 2, 4, 8, 16, 32, 1, 1, 1, 1, 1, 1}},
+     LINE_4(0.5, 2, -1, 0.25 - 1, 4 - 1)},
+};
+
 // G g, of the three weights at g[0], g[stride], g[2 * stride].
 static void weight_line(int32_t m, const weights_4 *g, int64_t stride, weights_4 *u) {
   const weights_4 g0 = g[0], g1 = g[stride], g2 = g[2 * stride];
-  u[0] = g0;
-  u[m + 1] = g2;
-  if (m == 2) {
-    u[1] = 0.5 * (g0 + g2 + g1);
-    u[2] = 0.5 * (g0 + g2 - g1);
-    return;
+  const double *p = points[m / 2 - 1];
+  double all = 1;
+  for (int32_t i = 0; i < m / 2; i++) {
+    const double square = p[i] * p[i];
+    double product = 2 * square;
+    for (int32_t j = 0; j < m / 2; j++) {
+      if (j != i) product *= square - p[j] * p[j];
+    }
+    const weights_4 even = g0 + square * g2, odd = p[i] * g1;
+    u[2 + 2 * i] = (even + odd) * (1 / product);
+    u[3 + 2 * i] = (even - odd) * (1 / product);
+    all *= -square;
   }
-  const double a = APUSK_WINOGRAD_A, b = APUSK_WINOGRAD_B, a2 = a * a, b2 = b * b;
-  u[0] *= 1 / (a2 * b2);
-  u[1] = (g0 + a2 * g2 + a * g1) * (0.5 / (a2 * (a2 - b2)));
-  u[2] = (g0 + a2 * g2 - a * g1) * (0.5 / (a2 * (a2 - b2)));
-  u[3] = (g0 + b2 * g2 + b * g1) * (0.5 / (b2 * (b2 - a2)));
-  u[4] = (g0 + b2 * g2 - b * g1) * (0.5 / (b2 * (b2 - a2)));
+  u[0] = g0 * (1 / all);
+  u[1] = g2;
 }
 
 // Input channels whose weights are gathered at once: so much of an output channel's is read in one piece.
@@ -47,7 +67,7 @@ void apusk_winograd_pack_panel(int32_t m, const float *weights, int64_t group_ci
                                float *packed) {
   int32_t n = m + 2;
   float taps[GATHERED][9][APUSK_GEMM_MAX_NR] = {{{0}}};
-  float points[APUSK_WINOGRAD_MOST_POINTS][APUSK_GEMM_MAX_NR];  // of one input channel: `packed` is written in whole rows
+  float values[APUSK_WINOGRAD_MOST_POINTS][APUSK_GEMM_MAX_NR];  // of one input channel: `packed` is written in whole rows
   for (int64_t first = 0; first < group_cin; first += GATHERED) {
     int64_t channels = group_cin - first < GATHERED ? group_cin - first : GATHERED;
     for (int64_t j = 0; j < columns; j++) {
@@ -58,7 +78,7 @@ void apusk_winograd_pack_panel(int32_t m, const float *weights, int64_t group_ci
     }
     for (int64_t c = 0; c < channels; c++) {
       for (int64_t j = 0; j < width; j += 4) {
-        weights_4 g[9], lines[6 * 3], line[6];  // lines[i * 3 + x]: point i of column x of the kernel
+        weights_4 g[9], lines[8 * 3], line[8];  // lines[i * 3 + x]: point i of column x of the kernel
         for (int t = 0; t < 9; t++) g[t] = __builtin_convertvector(*(const packed_4 *)(taps[c][t] + j), weights_4);
         for (int x = 0; x < 3; x++) {
           weight_line(m, g + x, 3, line);
@@ -66,11 +86,11 @@ void apusk_winograd_pack_panel(int32_t m, const float *weights, int64_t group_ci
         }
         for (int i = 0; i < n; i++) {
           weight_line(m, lines + i * 3, 1, line);
-          for (int x = 0; x < n; x++) *(packed_4 *)(points[i * n + x] + j) = __builtin_convertvector(line[x], packed_4);
+          for (int x = 0; x < n; x++) *(packed_4 *)(values[i * n + x] + j) = __builtin_convertvector(line[x], packed_4);
         }
       }
       for (int p = 0; p < n * n; p++) {
-        memcpy(packed + (p * group_cin + first + c) * width, points[p], sizeof(float) * (size_t)width);
+        memcpy(packed + (p * group_cin + first + c) * width, values[p], sizeof(float) * (size_t)width);
       }
     }
   }
@@ -85,63 +105,103 @@ typedef struct kept {
 } kept;
 #define KEPT_FLOATS 16
 
-// What lies in scratch: a `kept`, a pixel of zeros, the transformed input [points, tiles, cin], the products [points, tiles,
-// nr].
+// What lies in scratch: a `kept`, a pixel of zeros, the transformed input [tiles, points, cin], the products [tiles, points,
+// nr]: a transform writes or reads one piece of memory.
 // Between neighbours an odd number of cache lines, so that they fall into different sets.
 typedef struct layout {
-  int64_t tiles_y, tiles_x, tiles;  // of an image; of all
-  int64_t zeros;                    // floats
-  int64_t v_tile, v_point, sums_point;
+  int64_t m;
+  int64_t y[2], x[2];  // tiles of m outputs, then those of m - 2, on each axis
+  int64_t tiles;       // of all images
+  int64_t zeros;       // floats
+  int64_t v_point, v_tile, sums_tile;
   int64_t floats;
 } layout;
 
 // With `tiles` in a unit, few enough that nothing overflows.
 static layout layout_of(const apusk_conv2d_f32_args *args, const apusk_conv_shape *shape, int32_t nr, int64_t tiles) {
-  layout l = {
-      .tiles_y = apusk_divide_up(args->oh, args->winograd), .tiles_x = apusk_divide_up(args->ow, args->winograd),
-      .zeros = (shape->group_cin + 15) & ~(int64_t)15, .sums_point = (tiles * nr) | 16,
-  };
-  l.tiles = args->batch * l.tiles_y * l.tiles_x;
-  l.v_tile = l.zeros | 16;
-  l.v_point = (tiles * l.v_tile) | 16;
+  layout l = {.m = args->winograd, .zeros = (shape->group_cin + 15) & ~(int64_t)15};
+  apusk_winograd_cut_axis(l.m, args->oh, l.y);
+  apusk_winograd_cut_axis(l.m, args->ow, l.x);
+  l.tiles = args->batch * (l.y[0] + l.y[1]) * (l.x[0] + l.x[1]);
+  l.v_point = l.zeros | 16;
+  l.v_tile = (apusk_conv_taps(args) * l.v_point) | 16;
+  l.sums_tile = (apusk_conv_taps(args) * nr) | 16;
   // The last load is a whole vector.
-  l.floats = KEPT_FLOATS + l.zeros + apusk_conv_taps(args) * (l.v_point + l.sums_point) + 16;
+  l.floats = KEPT_FLOATS + l.zeros + tiles * (l.v_tile + l.sums_tile) + 16;
   return l;
 }
 
-// Pixels of the tile whose first output is (oy, ox): those beside the image, and those under no output, are zeros.
-static void find_pixels(const apusk_conv2d_f32_args *args, const float *image, int64_t oy, int64_t ox, const float *zeros,
-                        const float **pixels) {
-  int32_t n = args->winograd + 2;
+// Tiles are in the order of their kinds, m - 2 high and m wide, m x m, m high and m - 2 wide, (m - 2) x (m - 2): so those
+// that use a point lie side by side. Within a kind, images after each other, rows after each other.
+typedef struct place {
+  int64_t image, y, x;    // of the first output
+  int64_t height, width;  // of the whole tile
+  int64_t more;           // tiles of its kind from here on in its row
+} place;
+
+// Tiles of the first `kinds` kinds.
+static int64_t tiles_before(const apusk_conv2d_f32_args *args, const layout *l, int32_t kinds) {
+  const int64_t counts[] = {l->y[1] * l->x[0], l->y[0] * l->x[0], l->y[0] * l->x[1], l->y[1] * l->x[1]};
+  int64_t sum = 0;
+  for (int32_t kind = 0; kind < kinds; kind++) sum += counts[kind];
+  return args->batch * sum;
+}
+
+static place place_of(const apusk_conv2d_f32_args *args, const layout *l, int64_t tile) {
+  int32_t kind = 3;
+  while (tile < tiles_before(args, l, kind)) kind--;
+  tile -= tiles_before(args, l, kind);
+  const bool low = kind == 0 || kind == 3, narrow = kind >= 2;
+  const int64_t columns = l->x[narrow], rows = l->y[low], x = tile % columns, y = tile / columns % rows;
+  const int64_t height = low ? l->m - 2 : l->m, width = narrow ? l->m - 2 : l->m;
+  return (place){
+      .image = tile / columns / rows, .y = (low ? l->y[0] * l->m : 0) + y * height,
+      .x = (narrow ? l->x[0] * l->m : 0) + x * width, .height = height, .width = width, .more = columns - x,
+  };
+}
+
+// Tiles that point number `point` of all is a point of.
+static void tiles_of_point(const apusk_conv2d_f32_args *args, const layout *l, int64_t point, int64_t *begin, int64_t *end) {
+  const bool high = point / (l->m + 2) >= l->m, wide = point % (l->m + 2) >= l->m;
+  *begin = high ? tiles_before(args, l, 1) : 0;
+  *end = tiles_before(args, l, wide ? 2 : high ? 3 : 4);
+}
+
+// Pixels of a tile: those beside the image, and those under no output, are zeros.
+static void find_pixels(const apusk_conv2d_f32_args *args, const place *at, int64_t channel, const float *zeros,
+                        const float *pixels[8][8]) {
   int64_t height = args->oh + 2 - args->pad_top, width = args->ow + 2 - args->pad_left;
   if (height > args->ih) height = args->ih;
   if (width > args->iw) width = args->iw;
-  int64_t pixel = args->x_pixel_stride, top = oy - args->pad_top, left = ox - args->pad_left;
-  if (top >= 0 && left >= 0 && top + n <= height && left + n <= width) {
-    for (int64_t i = 0; i < n; i++) {
-      const float *row = image + ((top + i) * args->iw + left) * pixel;
-      for (int64_t j = 0; j < n; j++) *pixels++ = row + j * pixel;
+  const float *image = args->x + at->image * args->ih * args->iw * args->x_pixel_stride + channel;
+  int64_t pixel = args->x_pixel_stride, top = at->y - args->pad_top, left = at->x - args->pad_left;
+  if (top >= 0 && left >= 0 && top + at->height + 2 <= height && left + at->width + 2 <= width) {
+    const float *corner = image + (top * args->iw + left) * pixel;
+    for (int64_t j = 0; j < at->width + 2; j++, corner += pixel) {
+      for (int64_t i = 0; i < at->height + 2; i++) pixels[j][i] = corner + i * args->iw * pixel;
     }
     return;
   }
-  for (int64_t y = top, i = 0; i < n; y++, i++) {
-    for (int64_t x = left, j = 0; j < n; x++, j++) {
+  for (int64_t x = left, j = 0; j < at->width + 2; x++, j++) {
+    for (int64_t y = top, i = 0; i < at->height + 2; y++, i++) {
       bool inside = y >= 0 && y < height && x >= 0 && x < width;
-      *pixels++ = inside ? image + (y * args->iw + x) * pixel : zeros;
+      pixels[j][i] = inside ? image + (y * args->iw + x) * pixel : zeros;
     }
   }
 }
 
-static void transform_input(const apusk_winograd_transforms *transforms, const apusk_conv2d_f32_args *args,
-                            const apusk_conv_shape *shape, const layout *l, int64_t first, int64_t tiles, int64_t channel,
-                            const float *zeros, float *v) {
-  apusk_winograd_input input = {.v_point = l->v_point, .channels = shape->group_cin};
+static const apusk_winograd_line *line_of(int64_t m, int64_t outputs) { return &apusk_winograd_lines[m / 2 - 1][outputs != m]; }
+
+static void transform_input(const apusk_conv_isa *isa, const apusk_conv2d_f32_args *args, const apusk_conv_shape *shape,
+                            const layout *l, int64_t first, int64_t tiles, int64_t channel, const float *zeros, float *v) {
+  apusk_winograd_input input = {.v_row = (l->m + 2) * l->v_point, .v_point = l->v_point, .channels = shape->group_cin};
   for (int64_t t = first; t < first + tiles; t++) {
-    int64_t ox = t % l->tiles_x, oy = t / l->tiles_x % l->tiles_y, image = t / l->tiles_x / l->tiles_y;
-    find_pixels(args, args->x + image * args->ih * args->iw * args->x_pixel_stride + channel, oy * args->winograd,
-                ox * args->winograd, zeros, input.pixels);
+    const place at = place_of(args, l, t);
+    find_pixels(args, &at, channel, zeros, input.pixels);
+    input.column = line_of(l->m, at.height);
+    input.row = line_of(l->m, at.width);
     input.v = v + (t - first) * l->v_tile;
-    transforms->input(&input);
+    isa->winograd.input(&input);
   }
 }
 
@@ -151,50 +211,70 @@ typedef struct coming {
   const float *pixels;    // the first channel of the first image's
   int64_t pixel;          // floats from one to the next
   int64_t height, width;  // of an image
-  int64_t top, left;      // where the m x m pixels are that tile (0, 0) brings
-  int64_t first, tiles;
+  int64_t top, left;      // where the pixels are that tile (0, 0) brings, as many as its outputs
+  int64_t tile, end;      // tiles still to come
   int64_t channels;
+  int64_t row, rows;  // the next one of the first of these tiles; rows asked for
+  place at;           // of this tile
 } coming;
 
-static void ask_for_tile(const coming *c, const layout *l, int32_t m, int64_t tile) {
-  int64_t y = tile / l->tiles_x % l->tiles_y * m + c->top, x = tile % l->tiles_x * m + c->left;
-  int64_t end_y = y + m < c->height ? y + m : c->height, end_x = x + m < c->width ? x + m : c->width;
+// A row of a tile.
+static void ask_for_row(const coming *c) {
+  const int64_t y = c->at.y + c->top + c->row;
+  if (y < 0 || y >= c->height) return;
+  int64_t x = c->at.x + c->left, end = x + c->at.width < c->width ? x + c->at.width : c->width;
   if (x < 0) x = 0;
-  for (y = y < 0 ? 0 : y; y < end_y; y++) {
-    const float *at = c->pixels + ((tile / l->tiles_x / l->tiles_y * c->height + y) * c->width + x) * c->pixel;
-    for (int64_t i = x; i < end_x; i++, at += c->pixel) {
-      for (int64_t channel = 0; channel < c->channels; channel += 16) __builtin_prefetch(at + channel, 0, 2);
+  const float *pixel = c->pixels + ((c->at.image * c->height + y) * c->width + x) * c->pixel;
+  for (; x < end; x++, pixel += c->pixel) {
+    for (int64_t channel = 0; channel < c->channels; channel += 16) __builtin_prefetch(pixel + channel, 0, 2);
+  }
+}
+
+// Asks for all that is still missing of the first `rows` rows, m for each tile: a few at a time, as many as the core keeps track
+// of beside its products.
+static void ask(const apusk_conv2d_f32_args *args, const layout *l, coming *c, int64_t rows) {
+  for (; c->rows < rows && c->tile < c->end; c->rows++) {
+    if (c->row == 0) c->at = place_of(args, l, c->tile);
+    if (c->row < c->at.height) ask_for_row(c);
+    if (++c->row == l->m) {
+      c->row = 0;
+      c->tile++;
     }
   }
 }
 
-// Asks for part number `part` of `parts`.
-static void ask(const coming *c, const layout *l, int32_t m, int64_t part, int64_t parts) {
-  int64_t end = (part + 1) * c->tiles / parts;
-  for (int64_t i = part * c->tiles / parts; i < end; i++) ask_for_tile(c, l, m, c->first + i);
-}
-
-// Products of all points, for one panel of `width` columns. `next_b` (or NULL): the weights after these; `soon`: what else the
-// time is used for.
+// Products of all points, for one panel of `width` columns and `tiles` tiles from `first` on. `next_b` (or NULL): the weights
+// after these; `soon`: what else the time is used for.
 static void multiply(const apusk_gemm_isa *isa, const apusk_conv2d_f32_args *args, const apusk_conv_shape *shape,
-                     const layout *l, int64_t tiles, const float *v, const float *b, const float *next_b,
-                     int32_t width, float *sums, const coming *soon, int32_t soon_count) {
-  int64_t count = apusk_divide_up(tiles, isa->kernels.mr), points = apusk_conv_taps(args);
+                     const layout *l, int64_t first, int64_t tiles, const float *v, const float *b, const float *next_b,
+                     int32_t width, float *sums, coming *soon, int32_t soon_count) {
+  const int64_t most = apusk_divide_up(tiles, isa->kernels.mr) + 1, points = apusk_conv_taps(args);
   apusk_tile tile = {
-      .a_row = l->v_tile, .runs_x = 1, .run = shape->group_cin, .depth = shape->group_cin, .b = b, .c_row = width,
+      .a_row = l->v_tile, .runs_x = 1, .run = shape->group_cin, .depth = shape->group_cin, .b = b, .c_row = l->sums_tile,
       .width = width,
   };
   for (int64_t point = 0; point < points; point++) {
-    tile.a = v + point * l->v_point;
-    tile.c = sums + point * l->sums_point;
+    int64_t begin, end;
+    tiles_of_point(args, l, point, &begin, &end);
+    begin = begin > first ? begin - first : 0;
+    end = end < first + tiles ? end - first : tiles;
+    const int64_t rows = end > begin ? end - begin : 0;
+    int64_t count = apusk_divide_up(rows, isa->kernels.mr);
+    if (count == 1 && rows > 7 && next_b) count = 2;
+    tile.a = v + point * l->v_point + begin * l->v_tile;
+    tile.c = sums + point * width + begin * l->sums_tile;
     const float *next = point + 1 < points ? tile.b + shape->group_cin * width : next_b;
-    for (int64_t index = 0; index < count; index++) {
-      for (int32_t i = 0; i < soon_count; i++) ask(&soon[i], l, args->winograd, point * count + index, points * count);
-      tile.rows = (int32_t)apusk_tile_rows(tiles, count, index);
+    for (int64_t index = 0; index < most; index++) {
+      for (int32_t i = 0; i < soon_count; i++) {
+        const int64_t all = (soon[i].end - soon[i].tile) * l->m + soon[i].rows - soon[i].row;
+        ask(args, l, &soon[i], (point * most + index + 1) * all / (points * most));
+      }
+      if (index >= count) continue;
+      tile.rows = (int32_t)apusk_tile_rows(rows, count, index);
       apusk_tile_look_ahead(&tile, next, index, count);
       isa->tile(&tile);
       tile.a += tile.rows * tile.a_row;
-      tile.c += tile.rows * width;
+      tile.c += tile.rows * tile.c_row;
     }
     tile.b += shape->group_cin * width;
   }
@@ -202,11 +282,10 @@ static void multiply(const apusk_gemm_isa *isa, const apusk_conv2d_f32_args *arg
 
 static void transform_output(const apusk_conv_isa *isa, const apusk_conv2d_f32_args *args, const layout *l, int64_t first,
                              int64_t tiles, int64_t channel, int64_t columns, int32_t width, const float *sums) {
-  int32_t m = args->winograd;
   const apusk_tail *tail = &args->tail;
   apusk_winograd_output output = {
-      .sums = sums, .sums_point = l->sums_point, .y_row = args->ow * args->y_pixel_stride, .y_pixel = args->y_pixel_stride,
-      .channels = columns,
+      .sums = sums, .sums_row = (l->m + 2) * width, .sums_point = width,
+      .y_row = args->ow * args->y_pixel_stride, .y_pixel = args->y_pixel_stride, .channels = columns,
   };
   apusk_finish finish = {
       .tail = tail, .bias = tail->bias ? tail->bias + channel : NULL, .source_row = args->y_pixel_stride,
@@ -223,18 +302,21 @@ static void transform_output(const apusk_conv_isa *isa, const apusk_conv2d_f32_a
   output.high = end.high;
   for (int64_t t = first; t < first + tiles;) {
     // Tiles side by side: their rows of pixels are finished together.
-    int64_t tile_x = t % l->tiles_x, tile_y = t / l->tiles_x % l->tiles_y, image = t / l->tiles_x / l->tiles_y;
-    int64_t count = l->tiles_x - tile_x < first + tiles - t ? l->tiles_x - tile_x : first + tiles - t;
-    int64_t pixel = (image * args->oh + tile_y * m) * args->ow + tile_x * m;
-    output.rows = args->oh - tile_y * m < m ? args->oh - tile_y * m : m;
+    const place at = place_of(args, l, t);
+    int64_t count = at.more < first + tiles - t ? at.more : first + tiles - t;
+    int64_t pixel = (at.image * args->oh + at.y) * args->ow + at.x;
+    output.column = line_of(l->m, at.height);
+    output.row = line_of(l->m, at.width);
+    output.rows = args->oh - at.y < at.height ? args->oh - at.y : at.height;
     for (int64_t i = 0; i < count; i++) {
-      output.y = args->y + (pixel + i * m) * args->y_pixel_stride + channel;
-      if (end.residual) output.residual = end.residual + (pixel + i * m) * end.residual_row + channel;
-      output.columns = args->ow - (tile_x + i) * m < m ? args->ow - (tile_x + i) * m : m;
-      isa->winograd[m == 4].output(&output);
-      output.sums += width;
+      const int64_t skip = i * at.width;
+      output.y = args->y + (pixel + skip) * args->y_pixel_stride + channel;
+      if (end.residual) output.residual = end.residual + (pixel + skip) * end.residual_row + channel;
+      output.columns = args->ow - at.x - skip < at.width ? args->ow - at.x - skip : at.width;
+      isa->winograd.output(&output);
+      output.sums += l->sums_tile;
     }
-    finish.rows = (count - 1) * m + output.columns;
+    finish.rows = (count - 1) * at.width + output.columns;
     for (int64_t row = 0; row < output.rows && !fused; row++) {
       finish.source = finish.output = args->y + pixel * args->y_pixel_stride + channel;
       if (tail->residual) {
@@ -253,10 +335,12 @@ void apusk_winograd_cut(const apusk_conv_isa *isa, apusk_conv2d_f32_args *args, 
   layout l = layout_of(args, shape, nr, 1);
   // As many tiles as fit half of an L2 cache, in whole micro-kernels; more where the weights, which don't fit, would be read for
   // few of them.
-  int64_t most = MOST_FLOATS / (l.v_point + l.sums_point) / apusk_conv_taps(args) / mr * mr;
+  int64_t most = MOST_FLOATS / (l.v_tile + l.sums_tile) / mr * mr;
   int64_t least = shape->group_floats > MOST_FLOATS ? LEAST_TILES : mr;
-  double tile_panel = (double)shape->k * nr, wanted = 20.0 * (double)isa->gemm->multiplies_per_us;
-  double each = tile_panel * (double)shape->panels;  // multiplications of a tile
+  // Multiplications of a tile, on average: those of m - 2 have fewer.
+  double tile_panel = (double)shape->k * nr * apusk_winograd_points(args) /
+                      (double)((l.y[0] + l.y[1]) * (l.x[0] + l.x[1]) * apusk_conv_taps(args));
+  double wanted = 20.0 * (double)isa->gemm->multiplies_per_us, each = tile_panel * (double)shape->panels;
   int64_t units = (int64_t)(each * (double)l.tiles / wanted);
   if (units > 16) units = 16;
   int64_t rows = units > 1 ? apusk_divide_up(apusk_divide_up(l.tiles, units), mr) * mr : l.tiles;
@@ -283,8 +367,8 @@ static int32_t coming_output(const apusk_conv2d_f32_args *args, int64_t first, i
                              int64_t columns, coming *soon) {
   const apusk_tail *tail = &args->tail;
   soon[0] = (coming){
-      .pixels = args->y + channel, .pixel = args->y_pixel_stride, .height = args->oh, .width = args->ow, .first = first,
-      .tiles = tiles, .channels = columns,
+      .pixels = args->y + channel, .pixel = args->y_pixel_stride, .height = args->oh, .width = args->ow, .tile = first,
+      .end = first + tiles, .channels = columns,
   };
   if (!tail->residual || tail->residual_column_stride != 1 || tail->residual_row_stride < columns) return 1;
   soon[1] = soon[0];
@@ -299,7 +383,7 @@ void apusk_winograd_run(const apusk_conv_isa *isa, const apusk_conv2d_f32_args *
   int32_t nr = isa->gemm->kernels.nr;
   const layout l = layout_of(args, shape, nr, args->rows_per_unit);
   kept *kept = worker->scratch;
-  float *zeros = (float *)worker->scratch + KEPT_FLOATS, *v = zeros + l.zeros, *sums = v + apusk_conv_taps(args) * l.v_point;
+  float *zeros = (float *)worker->scratch + KEPT_FLOATS, *v = zeros + l.zeros, *sums = v + args->rows_per_unit * l.v_tile;
   memset(zeros, 0, sizeof(float) * (size_t)l.zeros);
   int64_t blocks = apusk_divide_up(l.tiles, args->rows_per_unit);
   int64_t parts = apusk_divide_up(shape->panels, args->panels_per_unit);
@@ -310,7 +394,7 @@ void apusk_winograd_run(const apusk_conv_isa *isa, const apusk_conv2d_f32_args *
     int64_t end_panel = end_part * args->panels_per_unit;
     if (end_panel > shape->panels) end_panel = shape->panels;
     if (worker->turn == 0 || kept->turn != worker->turn || kept->block != unit / parts) {
-      transform_input(&isa->winograd[args->winograd == 4], args, shape, &l, first, tiles, group * shape->group_cin, zeros, v);
+      transform_input(isa, args, shape, &l, first, tiles, group * shape->group_cin, zeros, v);
       kept->turn = worker->turn;
       kept->block = unit / parts;
     }
@@ -326,15 +410,15 @@ void apusk_winograd_run(const apusk_conv_isa *isa, const apusk_conv2d_f32_args *
         int64_t next = unit / parts % blocks * args->rows_per_unit;
         soon[soon_count++] = (coming){
             .pixels = args->x + unit / parts / blocks * shape->group_cin, .pixel = args->x_pixel_stride, .height = args->ih,
-            .width = args->iw, .top = 2 - args->pad_top, .left = 2 - args->pad_left, .first = next,
-            .tiles = l.tiles - next < args->rows_per_unit ? l.tiles - next : args->rows_per_unit,
+            .width = args->iw, .top = 2 - args->pad_top, .left = 2 - args->pad_left, .tile = next,
+            .end = l.tiles - next < args->rows_per_unit ? l.tiles : next + args->rows_per_unit,
             .channels = shape->group_cin,
         };
       }
       const float *weights = args->w + group * shape->group_floats;
       // After the last panel of the last part come those of another block, or nothing.
       const float *next_weights = panel + 1 < shape->panels ? weights + (column + nr) * shape->k : NULL;
-      multiply(isa->gemm, args, shape, &l, tiles, v, weights + column * shape->k, next_weights, width, sums, soon,
+      multiply(isa->gemm, args, shape, &l, first, tiles, v, weights + column * shape->k, next_weights, width, sums, soon,
                soon_count);
       transform_output(isa, args, &l, first, tiles, channel, columns, width, sums);
     }

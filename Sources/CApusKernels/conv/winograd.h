@@ -1,6 +1,6 @@
-// Winograd's minimal filtering of 3x3 convolutions with stride 1 and dilation 1: F(2x2, 3x3) and F(4x4, 3x3).
+// Winograd's minimal filtering of 3x3 convolutions with stride 1 and dilation 1: F(2x2, 3x3), F(4x4, 3x3), F(6x6, 3x3).
 //
-// The output is cut into tiles of m x m pixels, m = 2 or 4, each from (m + 2) x (m + 2) input pixels d. With the matrices
+// The output is cut into tiles of m x m pixels, m = 2, 4 or 6, each from (m + 2) x (m + 2) input pixels d. With the matrices
 // below (Cook-Toom, A. Lavin and S. Gray, "Fast Algorithms for Convolutional Neural Networks", 2015, section 4):
 //
 //   Y = A^T [ sum over ci of (G g G^T) * (B^T d B) ] A        (* element by element)
@@ -10,34 +10,51 @@
 // before rows. So the bits depend on the sizes alone, as everywhere. They differ from those of the direct sum: see
 // WINOGRAD.md for how much. Infinities and NaNs spread over their tile.
 //
-// m = 2: points 0, 1, -1, infinity. m = 4: points 0, +-a, +-b, infinity with the a and b below.
+// The points are 0, infinity and pairs +-a, +-b, +-c, in this order. B^T has monic polynomials, and G what divides them:
+// 1 / prod(p - q) over the other finite points q.
+//
+// An axis whose outputs are not a multiple of m ends in one or two tiles of m - 2, where that makes fewer products: 14 = 4 + 4
+// + 4 + 2 takes 22 points where 16 would take 24. They use the first m points and so the same G g G^T; A^T makes up for the
+// factors of the last pair +-c, p^2 - c^2, that G divides by. A tile may be m high and m - 2 wide.
 #ifndef APUSK_WINOGRAD_H
 #define APUSK_WINOGRAD_H
 
 #include "conv_shape.h"
 
-// The points of F(4x4, 3x3). Their squares, and the product of these, are exact in fp32.
-#define APUSK_WINOGRAD_A 0.625
-#define APUSK_WINOGRAD_B 1.5
+// The square of m + 2.
+#define APUSK_WINOGRAD_MOST_POINTS 64
 
-#define APUSK_WINOGRAD_MOST_POINTS 36
+// A line of a tile: m outputs from m + 2 inputs.
+typedef struct apusk_winograd_line {
+  int32_t m;
+  // Of B^T. For the points 0 and infinity: the m / 2 lower coefficients of prod(x^2 - p^2) over the pairs, those of even powers.
+  // For each pair: the m / 2 - 1 lower ones of that product over the other pairs; a, -a.
+  float input[15];
+  // Of A^T: for 0; for each pair the powers 0 ..< m of a. Times what G divides by too much.
+  float output[19];
+} apusk_winograd_line;
+
+// [m / 2 - 1][is m - 2]
+extern const apusk_winograd_line apusk_winograd_lines[3][2];
 
 typedef struct apusk_conv_isa apusk_conv_isa;
 
-// B^T d B of one tile: `channels` channels. Pixel (i, j) is at pixels[i * (m + 2) + j]; point (i, j) goes to
-// v[(i * (m + 2) + j) * v_point], whole vectors, so up to the next multiple of 16 channels.
+// B^T d B of one tile: `channels` channels. Pixel (i, j) is at pixels[j][i]; point (i, j) goes to v[i * v_row + j * v_point],
+// whole vectors, so up to the next multiple of 16 channels.
 typedef struct apusk_winograd_input {
-  const float *pixels[APUSK_WINOGRAD_MOST_POINTS];
+  const apusk_winograd_line *column, *row;
+  const float *pixels[8][8];
   float *v;
-  int64_t v_point;
+  int64_t v_row, v_point;
   int64_t channels;
 } apusk_winograd_input;
 
 // A^T M A of one tile, plus bias and residual, in bounds: the first `rows` x `columns` of its outputs, `channels` channels.
-// Point (i, j) is at sums[(i * (m + 2) + j) * sums_point], readable to a whole vector.
+// Point (i, j) is at sums[i * sums_row + j * sums_point], readable to a whole vector.
 typedef struct apusk_winograd_output {
+  const apusk_winograd_line *column, *row;
   const float *sums;
-  int64_t sums_point;
+  int64_t sums_row, sums_point;
   float *y;
   int64_t y_row, y_pixel;
   int64_t rows, columns;
@@ -56,6 +73,12 @@ typedef struct apusk_winograd_transforms {
 // Weights of `columns` <= width output channels, [columns, group_cin, 3, 3], to [points, group_cin, width].
 void apusk_winograd_pack_panel(int32_t m, const float *weights, int64_t group_cin, int64_t columns, int32_t width,
                                float *packed);
+
+// Tiles of m outputs, then those of m - 2, on an axis of `outputs`.
+void apusk_winograd_cut_axis(int64_t m, int64_t outputs, int64_t tiles[2]);
+
+// Points of all tiles of an image.
+double apusk_winograd_points(const apusk_conv2d_f32_args *args);
 
 // rows_per_unit (tiles) and panels_per_unit, and the plan's numbers.
 void apusk_winograd_cut(const apusk_conv_isa *isa, apusk_conv2d_f32_args *args, const apusk_conv_shape *shape,

@@ -5,110 +5,128 @@
 
 // --- One dimension ---
 
-// B^T d. For m = 4, with p and q the even and the odd part: value at +-a is p +- a q.
-SIMD_INLINE void input_line(const int m, const vf *d, vf *t) {
-  if (m == 2) {
-    t[0] = vsub(d[0], d[2]);
-    t[1] = vadd(d[1], d[2]);
-    t[2] = vsub(d[2], d[1]);
-    t[3] = vsub(d[1], d[3]);
-    return;
+// B^T d. With p and q the even and the odd part of a pair of points +-a, their values are p +- a q.
+SIMD_INLINE void input_line(const int m, const float *f, const vf *d, vf *t) {
+  SIMD_UNROLL for (int end = 0; end < 2; end++) {
+    vf sum = d[m + end];
+    SIMD_UNROLL for (int i = m / 2 - 1; i >= 0; i--) sum = vfma(vset1(f[i]), d[2 * i + end], sum);
+    t[end] = sum;
   }
-  const double a = APUSK_WINOGRAD_A, b = APUSK_WINOGRAD_B;
-  const vf minus_a2 = vset1((float)-(a * a)), minus_b2 = vset1((float)-(b * b));
-  const vf minus_sum = vset1((float)-(a * a + b * b)), product = vset1((float)(a * a * b * b));
-  t[0] = vfma(product, d[0], vfma(minus_sum, d[2], d[4]));
-  t[5] = vfma(product, d[1], vfma(minus_sum, d[3], d[5]));
-  vf p = vfma(minus_b2, d[2], d[4]), q = vfma(minus_b2, d[1], d[3]);
-  t[1] = vfma(vset1((float)a), q, p);
-  t[2] = vfma(vset1((float)-a), q, p);
-  p = vfma(minus_a2, d[2], d[4]), q = vfma(minus_a2, d[1], d[3]);
-  t[3] = vfma(vset1((float)b), q, p);
-  t[4] = vfma(vset1((float)-b), q, p);
+  f += m / 2;
+  SIMD_UNROLL for (int pair = 1; pair <= m / 2; pair++) {
+    vf p = d[m], q = d[m - 1];
+    SIMD_UNROLL for (int i = m / 2 - 1; i >= 1; i--) {
+      p = vfma(vset1(f[i - 1]), d[2 * i], p);
+      q = vfma(vset1(f[i - 1]), d[2 * i - 1], q);
+    }
+    f += m / 2 - 1;
+    t[2 * pair] = vfma(vset1(f[0]), q, p);
+    t[2 * pair + 1] = vfma(vset1(f[1]), q, p);
+    f += 2;
+  }
 }
 
 // A^T t.
-SIMD_INLINE void output_line(const int m, const vf *t, vf *y) {
-  vf even = vadd(t[1], t[2]), odd = vsub(t[1], t[2]);
-  if (m == 2) {
-    y[0] = vadd(t[0], even);
-    y[1] = vsub(odd, t[3]);
-    return;
+SIMD_INLINE void output_line(const int m, const float *f, const vf *t, vf *y) {
+  vf parts[2][3];  // even and odd, of each pair of points
+  SIMD_UNROLL for (int i = 0; i < m / 2; i++) {
+    parts[0][i] = vadd(t[2 + 2 * i], t[3 + 2 * i]);
+    parts[1][i] = vsub(t[2 + 2 * i], t[3 + 2 * i]);
   }
-  const double a = APUSK_WINOGRAD_A, b = APUSK_WINOGRAD_B;
-  vf even_b = vadd(t[3], t[4]), odd_b = vsub(t[3], t[4]);
-  y[0] = vadd(t[0], vadd(even, even_b));
-  y[1] = vfma(vset1((float)b), odd_b, vmul(vset1((float)a), odd));
-  y[2] = vfma(vset1((float)(b * b)), even_b, vmul(vset1((float)(a * a)), even));
-  y[3] = vfma(vset1((float)(b * b * b)), odd_b, vfma(vset1((float)(a * a * a)), odd, t[5]));
+  SIMD_UNROLL for (int k = 0; k < m; k++) {
+    const vf *part = parts[k % 2];
+    vf sum = k == m - 1 ? vfma(vset1(f[1 + k]), part[0], t[1]) : vmul(vset1(f[1 + k]), part[0]);
+    SIMD_UNROLL for (int i = 1; i < m / 2; i++) sum = vfma(vset1(f[1 + i * m + k]), part[i], sum);
+    y[k] = k == 0 ? vfma(vset1(f[0]), t[0], sum) : sum;
+  }
 }
 
-// --- A tile ---
+// --- A tile of 16, 8 or 1 channels ---
 
-SIMD_INLINE void input_tile(const int m, const apusk_winograd_input *tile) {
-  const int n = m + 2;
+// Pixels of a tile that is m outputs high, columns transformed: lines[j] is column j.
+SIMD_INLINE void input_columns(const int m, const apusk_winograd_input *tile, int64_t c, vf (*lines)[8]) {
+  const int64_t left = tile->channels - c;
+  for (int j = 0; j < tile->row->m + 2; j++) {
+    vf line[8];
+    if (left >= VL) {
+      SIMD_UNROLL for (int i = 0; i < m + 2; i++) line[i] = vload(tile->pixels[j][i] + c);
+    } else {
+      SIMD_UNROLL for (int i = 0; i < m + 2; i++) line[i] = vload_n(tile->pixels[j][i] + c, left);
+    }
+    input_line(m, tile->column->input, line, lines[j]);
+  }
+}
+
+// The rows of a tile that is m outputs wide.
+SIMD_INLINE void input_rows(const int m, const apusk_winograd_input *tile, int64_t c, vf (*lines)[8]) {
+  for (int i = 0; i < tile->column->m + 2; i++) {
+    vf line[8], values[8];
+    SIMD_UNROLL for (int j = 0; j < m + 2; j++) line[j] = lines[j][i];
+    input_line(m, tile->row->input, line, values);
+    float *v = tile->v + i * tile->v_row + c;
+    SIMD_UNROLL for (int j = 0; j < m + 2; j++) vstore(v + j * tile->v_point, values[j]);
+  }
+}
+
+SIMD_TARGET static void winograd_input(const apusk_winograd_input *tile) {
   for (int64_t c = 0; c < tile->channels; c += VL) {
-    const int64_t left = tile->channels - c;
-    vf lines[6][6], line[6], values[6];  // lines[j]: column j of the tile, transformed
-    for (int j = 0; j < n; j++) {
-      if (left >= VL) {
-        SIMD_UNROLL for (int i = 0; i < n; i++) line[i] = vload(tile->pixels[i * n + j] + c);
-      } else {
-        SIMD_UNROLL for (int i = 0; i < n; i++) line[i] = vload_n(tile->pixels[i * n + j] + c, left);
-      }
-      input_line(m, line, lines[j]);
-    }
-    float *v = tile->v + c;
-    for (int i = 0; i < n; i++) {
-      SIMD_UNROLL for (int j = 0; j < n; j++) line[j] = lines[j][i];
-      input_line(m, line, values);
-      SIMD_UNROLL for (int j = 0; j < n; j++) {
-        vstore(v, values[j]);
-        v += tile->v_point;
-      }
-    }
+    vf lines[8][8];
+    if (tile->column->m == 6) input_columns(6, tile, c, lines);
+    else if (tile->column->m == 4) input_columns(4, tile, c, lines);
+    else input_columns(2, tile, c, lines);
+    if (tile->row->m == 6) input_rows(6, tile, c, lines);
+    else if (tile->row->m == 4) input_rows(4, tile, c, lines);
+    else input_rows(2, tile, c, lines);
   }
 }
 
-SIMD_INLINE void output_tile(const int m, const apusk_winograd_output *tile) {
-  const int n = m + 2;
-  const int64_t channels = tile->channels, rows = tile->rows, columns = tile->columns;
-  const int64_t y_pixel = tile->y_pixel, residual_pixel = tile->residual_pixel;
+// Points of a tile that is m outputs high, columns transformed.
+SIMD_INLINE void output_columns(const int m, const apusk_winograd_output *tile, int64_t c, vf (*lines)[8]) {
+  for (int j = 0; j < tile->row->m + 2; j++) {
+    vf line[8];
+    const float *sums = tile->sums + j * tile->sums_point + c;
+    SIMD_UNROLL for (int i = 0; i < m + 2; i++) line[i] = vload(sums + i * tile->sums_row);
+    output_line(m, tile->column->output, line, lines[j]);
+  }
+}
+
+// The rows of a tile that is m outputs wide, finished.
+SIMD_INLINE void output_rows(const int m, const apusk_winograd_output *tile, int64_t c, vf (*lines)[8]) {
+  const int64_t left = tile->channels - c, columns = tile->columns;
   const vf low = vset1(tile->low), high = vset1(tile->high);
-  for (int64_t c = 0; c < channels; c += VL) {
-    const int64_t left = channels - c;
-    vf lines[6][4], line[6], values[4];  // lines[j]: column j of the points, transformed
-    for (int j = 0; j < n; j++) {
-      const float *sums = tile->sums + j * tile->sums_point + c;
-      SIMD_UNROLL for (int i = 0; i < n; i++) line[i] = vload(sums + i * n * tile->sums_point);
-      output_line(m, line, lines[j]);
-    }
-    vf bias = vset1(-0.0f);  // v + -0 is v, whatever v is
-    if (tile->bias) bias = left >= VL ? vload(tile->bias + c) : vload_n(tile->bias + c, left);
-    for (int i = 0; i < rows; i++) {
-      SIMD_UNROLL for (int j = 0; j < n; j++) line[j] = lines[j][i];
-      output_line(m, line, values);
-      float *y = tile->y + i * tile->y_row + c;
-      const float *residual = tile->residual ? tile->residual + i * tile->residual_row + c : NULL;
-      for (int j = 0; j < columns; j++) {
-        vf v = vadd(values[j], bias);
-        if (residual) {
-          v = vadd(v, left >= VL ? vload(residual) : vload_n(residual, left));
-          residual += residual_pixel;
-        }
-        v = vlower(vraise(v, low), high);
-        if (left >= VL) {
-          vstore(y, v);
-        } else {
-          vstore_n(y, v, left);
-        }
-        y += y_pixel;
+  vf bias = vset1(-0.0f);  // v + -0 is v, whatever v is
+  if (tile->bias) bias = left >= VL ? vload(tile->bias + c) : vload_n(tile->bias + c, left);
+  for (int i = 0; i < tile->rows; i++) {
+    vf line[8], values[8];
+    SIMD_UNROLL for (int j = 0; j < m + 2; j++) line[j] = lines[j][i];
+    output_line(m, tile->row->output, line, values);
+    float *y = tile->y + i * tile->y_row + c;
+    const float *residual = tile->residual ? tile->residual + i * tile->residual_row + c : NULL;
+    for (int j = 0; j < columns; j++) {
+      vf v = vadd(values[j], bias);
+      if (residual) {
+        v = vadd(v, left >= VL ? vload(residual) : vload_n(residual, left));
+        residual += tile->residual_pixel;
       }
+      v = vlower(vraise(v, low), high);
+      if (left >= VL) {
+        vstore(y, v);
+      } else {
+        vstore_n(y, v, left);
+      }
+      y += tile->y_pixel;
     }
   }
 }
 
-SIMD_TARGET static void winograd_input_2(const apusk_winograd_input *tile) { input_tile(2, tile); }
-SIMD_TARGET static void winograd_input_4(const apusk_winograd_input *tile) { input_tile(4, tile); }
-SIMD_TARGET static void winograd_output_2(const apusk_winograd_output *tile) { output_tile(2, tile); }
-SIMD_TARGET static void winograd_output_4(const apusk_winograd_output *tile) { output_tile(4, tile); }
+SIMD_TARGET static void winograd_output(const apusk_winograd_output *tile) {
+  for (int64_t c = 0; c < tile->channels; c += VL) {
+    vf lines[8][8];
+    if (tile->column->m == 6) output_columns(6, tile, c, lines);
+    else if (tile->column->m == 4) output_columns(4, tile, c, lines);
+    else output_columns(2, tile, c, lines);
+    if (tile->row->m == 6) output_rows(6, tile, c, lines);
+    else if (tile->row->m == 4) output_rows(4, tile, c, lines);
+    else output_rows(2, tile, c, lines);
+  }
+}

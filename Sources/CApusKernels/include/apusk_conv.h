@@ -17,10 +17,11 @@ extern "C" {
 #endif
 
 // Winograd's algorithms for 3x3 convolutions with stride 1 and dilation 1 that are not depthwise: outputs of a tile on each
-// axis. They take 4/9 and 1/4 of the multiplications, in another order (conv/winograd.h), with errors of the same size as the
-// direct sum's (conv/WINOGRAD.md). Infinities and NaNs reach all outputs of their tile.
+// axis. They take 4/9, 1/4 and 1/5 of the multiplications, in another order (conv/winograd.h), with errors that conv/WINOGRAD.md
+// states. Infinities and NaNs reach all outputs of their tile.
 #define APUSK_WINOGRAD_2 2
 #define APUSK_WINOGRAD_4 4
+#define APUSK_WINOGRAD_6 6
 
 typedef struct apusk_conv2d_f32_args {
   const float *x;           // [batch, ih, iw, cin], pixels x_pixel_stride floats apart
@@ -30,7 +31,7 @@ typedef struct apusk_conv2d_f32_args {
   int64_t kh, kw, stride_h, stride_w, dilation_h, dilation_w;
   int64_t pad_top, pad_left;        // those at the end follow from oh and ow
   int64_t x_pixel_stride, y_pixel_stride;
-  int32_t winograd;                 // the algorithm: 0 for the sum above; APUSK_WINOGRAD_2 or APUSK_WINOGRAD_4
+  int32_t winograd;                 // the algorithm: 0 for the sum above; one of APUSK_WINOGRAD_2 ... 6
   apusk_tail tail;                  // rows are output pixels, columns output channels; bias [cout]
   // Written by apusk_conv2d_f32_plan.
   int64_t rows_per_unit;
@@ -51,7 +52,7 @@ typedef struct apusk_conv_kernels {
 
 const apusk_conv_kernels *apusk_conv_kernels_for(int32_t level);
 
-// The algorithm that is fastest for a convolution with constant weights: 0, APUSK_WINOGRAD_2 or APUSK_WINOGRAD_4. It follows
+// The algorithm that is fastest for a convolution with constant weights: 0 or one of APUSK_WINOGRAD_2 ... 6. It follows
 // from the sizes of one image, so it is the same on every level, for every batch and number of threads.
 int32_t apusk_conv2d_f32_fastest(const apusk_conv2d_f32_args *args);
 
