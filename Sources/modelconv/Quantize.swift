@@ -15,9 +15,13 @@ struct Quantize: ParsableCommand {
       integers, written as QuantizeLinear and DequantizeLinear around float operators: any runtime of ONNX operators understands
       it, and Apus runs it on integers. Some hundred samples are enough: the first 512 of the data are taken where --limit does
       not say another number. They must be normalized as in training.
-      dynamic: operands of matrix products become integers in each run, with the range that they then have.
+      dynamic: operands of matrix products and LSTM layers become integers in each run, with the range that they then have;
+      weights of other layers become 8-bit integers in blocks.
       weights-int8, weights-int4: only weights become integers, in blocks with a float16 scale each. fp16: weights become float16.
       All but static need no samples; with some the report tells the outputs' error.
+
+      With --target-error or --target-accuracy (static) the layers that hurt most compute in float. Their weights stay 8-bit where
+      that is enough. There are no 16-bit activations between: their sums would be no faster than float ones.
 
       The file is read back and verified before it gets its name; on any failure, and where the command is interrupted, nothing is
       left behind. The same model, data and options give the same bytes. The report says layer by layer how far the quantized
@@ -48,16 +52,16 @@ struct Quantize: ParsableCommand {
   @Option(parsing: .upToNextOption, help: "Nodes that stay float, by name or by what they write.")
   var exclude: [String] = []
 
-  @Option(help: "Weights that share a scale (weights-int8, weights-int4): 16, 32, 64, 128 or 256.")
-  var block = 32
+  @Option(help: "Weights that share a scale (weights-int8: 128, weights-int4: 32): 16, 32, 64, 128 or 256.")
+  var block: Int?
 
   @Flag(help: "Store zero points, too (weights-int8, weights-int4).")
   var asymmetric = false
 
-  @Option(help: "The relative error of the outputs that is allowed: layers that hurt most stay float until it is reached.")
+  @Option(help: "The relative error of the outputs that is allowed: layers that hurt most compute in float until it is reached.")
   var targetError: Double?
 
-  @Option(help: "The part of labelled samples, 0 to 1, to tell right: layers that hurt most stay float until it is reached.")
+  @Option(help: "The part of labelled samples, 0 to 1, to tell right: layers that hurt most compute in float until it is.")
   var targetAccuracy: Double?
 
   @Option(help: "Samples that errors are measured on.")
@@ -96,7 +100,7 @@ struct Quantize: ParsableCommand {
 
   func validate() throws {
     guard (1...4096).contains(batch) else { throw ValidationError("--batch takes a number from 1 to 4096") }
-    guard [16, 32, 64, 128, 256].contains(block) else { throw ValidationError("--block takes 16, 32, 64, 128 or 256") }
+    guard block.map({ [16, 32, 64, 128, 256].contains($0) }) != false else { throw ValidationError("--block takes 16, 32, 64, 128 or 256") }
     guard targetError.map({ $0 > 0 }) != false else { throw ValidationError("--target-error takes a number above 0") }
     guard targetAccuracy.map({ (0...1).contains($0) }) != false else {
       throw ValidationError("--target-accuracy takes a number from 0 to 1")

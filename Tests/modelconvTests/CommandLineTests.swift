@@ -10,13 +10,16 @@ private struct Command {
   let output: String
   let errors: String
 
+  static var executable: URL {
+    URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+      .appendingPathComponent("modelconv")
+  }
+
   init(_ arguments: String...) throws { try self.init(arguments) }
 
   init(_ arguments: [String]) throws {
-    let executable = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
-      .appendingPathComponent("modelconv")
     let process = Process()
-    process.executableURL = executable
+    process.executableURL = Self.executable
     process.arguments = arguments
     let (output, errors) = (Pipe(), Pipe())
     process.standardOutput = output
@@ -212,6 +215,42 @@ private final class Folder {
     #expect(inspect.code == 0, "\(inspect.errors)")
     #expect(folder.files.contains("tiny.html"))
     #expect(folder.files.contains("tiny.dot"))
+  }
+
+  /// What a quantization has begun to write goes with it.
+  @Test(arguments: [SIGINT, SIGTERM]) func anInterruptedQuantizationLeavesNothing(_ number: Int32) throws {
+    let folder = try Folder()
+    // More runs than the test waits for.
+    let samples = [Float](repeating: 0.5, count: 8_000_000)
+    try NpyArray(elementType: .float32, dimensions: [4_000_000, 2], bytes: samples.withUnsafeBytes { Array($0) })
+      .write(path: folder.file("samples.npy"))
+    let before = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
+    let process = Process()
+    process.executableURL = Command.executable
+    process.arguments = [
+      "quantize", folder.file("tiny.safetensors"), "--data", folder.file("samples.npy"), "--limit", "4000000", "--batch", "1",
+      "--output", folder.file("q.apus"),
+    ]
+    process.standardError = Pipe()
+    try process.run()
+    // Until it listens to signals.
+    let mask: UInt64 = 1 << UInt64(number - 1)
+    while process.isRunning {
+      let status = (try? String(contentsOfFile: "/proc/\(process.processIdentifier)/status", encoding: .utf8)) ?? ""
+      let handled = status.split(separator: "\n").filter { $0.hasPrefix("SigIgn:") || $0.hasPrefix("SigCgt:") }
+      let masks = handled.map { UInt64($0.dropFirst(7).trimmingCharacters(in: .whitespaces), radix: 16) ?? 0 }
+      if masks.contains(where: { $0 & mask != 0 }) { break }
+      usleep(1000)
+    }
+    // As if it were writing already.
+    FileManager.default.createFile(atPath: folder.file("q.apus.\(process.processIdentifier).1"), contents: nil)
+    while process.isRunning {
+      kill(process.processIdentifier, number)
+      usleep(20_000)
+    }
+    process.waitUntilExit()
+    #expect(process.terminationReason == .exit && process.terminationStatus == 128 + number)
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted() == before)
   }
 
   @Test func usageErrorsExitWithTwo() throws {

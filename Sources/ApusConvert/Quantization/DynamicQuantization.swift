@@ -1,7 +1,7 @@
 import ApusGraph
 
-/// Matrix products on integers whose left operand gets its range in each run: weights int8 with a scale for each column, the
-/// operand uint8. No samples are needed.
+/// Matrix products and LSTM layers on integers whose left operand gets its range in each run: weights int8 with a scale for each
+/// column, the operand uint8. Weights of other layers are int8 in blocks, and their sums float32. No samples are needed.
 struct DynamicQuantization {
   private(set) var draft: ModelDraft
   private(set) var layers: [WeightQuantization.Layer] = []
@@ -10,17 +10,20 @@ struct DynamicQuantization {
   /// By the operand: its codes, scale and zero point.
   private var operands: [ValueID: [ValueID]] = [:]
 
-  private static let leastElements = 1024
+  private static let leastElements = 256
 
   init(_ draft: ModelDraft, options: QuantizationOptions) throws(ApusError) {
-    let tables = try WeightQuantization(draft, options: options, onlyTables: true)
-    if let unknown = tables.unknownExclusions.first {
+    self.draft = draft
+    self.options = options
+    let recurrences = try DynamicRecurrences(draft) { Self.isExcluded($0, draft, options) }
+    layers = recurrences.layers
+    let others = try WeightQuantization(recurrences.draft, options: options, .besideProducts)
+    if let unknown = others.unknownExclusions.first {
       throw ApusError(.unknownName, "no node has the name that is to be excluded", actual: unknown)
     }
-    self.draft = tables.draft
-    self.options = options
-    layers = tables.layers
-    floats = tables.floats
+    self.draft = others.draft
+    layers += others.layers
+    floats += others.floats
     var nodes: [Node] = []
     var removed: Set<Int> = []
     let biases = self.draft.addedBiases()
@@ -31,8 +34,7 @@ struct DynamicQuantization {
         continue
       }
       let bias = biases[position]
-      let names = [node.title] + node.outputs.filter { $0 >= 0 }.map { draft.name($0) }
-      guard !names.contains(where: { options.excluded.contains($0) }) else {
+      guard !Self.isExcluded(node, self.draft, options) else {
         floats.append((node.title, node.operatorName.string, "excluded"))
         nodes.append(node)
         continue
@@ -45,6 +47,10 @@ struct DynamicQuantization {
       nodes += try rewritten(node, weights, bias: bias?.constant)
     }
     self.draft.graph.nodes = nodes
+  }
+
+  private static func isExcluded(_ node: Node, _ draft: ModelDraft, _ options: QuantizationOptions) -> Bool {
+    ([node.title] + node.outputs.filter { $0 >= 0 }.map { draft.name($0) }).contains { options.excluded.contains($0) }
   }
 
   /// Whether the columns of a node's weights stand first; nil for nodes that stay float.
@@ -69,10 +75,16 @@ struct DynamicQuantization {
         return nil
       }
       return columnsFirst
-    case "Conv", "ConvTranspose":
-      floats.append((node.title, node.operatorName.string, "the scheme is for matrix products; static quantizes convolutions"))
-    case "LSTM", "GRU", "RNN":
-      floats.append((node.title, node.operatorName.string, "the scheme is for matrix products"))
+    case "Conv", "ConvTranspose", "LSTM", "GRU", "RNN":
+      guard !Self.isExcluded(node, draft, options) else { break }
+      let isConvolution = node.operatorName == "Conv" || node.operatorName == "ConvTranspose"
+      floats.append(
+        (
+          node.title, node.operatorName.string,
+          isConvolution
+            ? "the scheme is for matrix products and LSTM; static quantizes convolutions"
+            : "the scheme has no integer form of it"
+        ))
     default: break
     }
     return nil

@@ -2,7 +2,8 @@
 public enum QuantizationScheme: String, CaseIterable, Sendable {
   /// Activations uint8 with ranges from samples, weights int8 per output channel, int32 sums.
   case `static`
-  /// Operands of matrix products become uint8 in each run, with the range that they then have; weights int8 per column.
+  /// Operands of matrix products and LSTM layers become uint8 in each run, with the range that they then have; weights int8 per
+  /// column. Other weights become int8 in blocks, as in `weightsInt8`.
   case dynamic
   /// Weights int8 in blocks with a float16 scale each; arithmetic stays float32.
   case weightsInt8 = "weights-int8"
@@ -36,17 +37,17 @@ public struct QuantizationOptions: Sendable {
   public var ranges: RangeMethod = .minMax
   /// Nodes, by name or by what they write, that stay float.
   public var excluded: Set<String> = []
-  /// Weights that share a scale, of the weight-only schemes.
-  public var block = 32
+  /// Weights that share a scale, where only weights are stored as integers; nil for what suits the bits: 128 of 8, 32 of 4.
+  public var block: Int?
   /// Whether the weight-only schemes store zero points.
   public var isAsymmetric = false
   /// Whether the ranges of channels are made alike first, where that lessens the outputs' error (static).
   public var equalizes = true
   /// Whether biases take back the mean error of rounded weights, where that lessens the outputs' error (static).
   public var correctsBias = true
-  /// Layers return to float until the outputs' relative error is at most this; nil keeps all.
+  /// Layers compute in float until the outputs' relative error is at most this; nil keeps all.
   public var targetError: Double?
-  /// Layers return to float until this part of the labelled samples has its largest score at the label; nil keeps all.
+  /// Layers compute in float until this part of the labelled samples has its largest score at the label; nil keeps all.
   public var targetAccuracy: Double?
   /// Samples in a run, where the model leaves that open.
   public var batch = 8
@@ -59,4 +60,7 @@ public struct QuantizationOptions: Sendable {
   public var threads = 1
 
   public init() {}
+
+  /// Weights of so many bits that share a scale.
+  func block(bits: Int) -> Int { block ?? (bits == 8 ? 128 : 32) }
 }

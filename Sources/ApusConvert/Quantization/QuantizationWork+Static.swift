@@ -11,11 +11,21 @@ extension QuantizationWork {
     /// The relative error of the outputs.
     var error = Double.infinity
 
-    func quantized(_ plan: QuantizationPlan, _ method: RangeMethod) throws(ApusError) -> StaticQuantization {
-      let ranges = calibration.ranges(method).filter { plan.quantized.contains($0.key) }
+    /// - Parameter returned: layers that compute in float with weights of 8 bits: places among those that the plan leaves float.
+    func quantized(
+      _ plan: QuantizationPlan, _ options: QuantizationOptions, storing returned: Set<Int> = []
+    ) throws(ApusError) -> (result: StaticQuantization, weights: [WeightQuantization.Layer]) {
+      let ranges = calibration.ranges(options.ranges).filter { plan.quantized.contains($0.key) }
       let means = correctsBias ? calibration.observers.mapValues(\.channelMeans) : [:]
-      return try StaticQuantization(
+      var result = try StaticQuantization(
         draft, plan, parameters: plan.sharedRanges(ranges).mapValues { UInt8Parameters($0) }, channelMeans: means)
+      guard !returned.isEmpty else { return (result, []) }
+      let outputs = Set(returned.flatMap { draft.graph.nodes[$0].outputs })
+      var storing = options
+      storing.excluded = []
+      let stored = try WeightQuantization(result.draft, options: storing, .writing(outputs))
+      result.take(stored.draft)
+      return (result, stored.layers)
     }
   }
 
@@ -33,19 +43,20 @@ extension QuantizationWork {
     ) { progress(.comparing(fraction: $0)) }
     var best = candidates[0]
     for (index, var candidate) in candidates.enumerated() {
-      let result = try candidate.quantized(plan, options.ranges)
-      candidate.error = try comparison.compare(result.draft).relative
+      let draft = try candidate.quantized(plan, options).result.draft
+      candidate.error = try comparison.compare(draft).relative
       if index == 0 || candidate.error < best.error { best = candidate }
       progress(.searching("trying equalization and bias correction", fraction: Double(index + 1) / Double(candidates.count)))
     }
     isEqualized = best.draft.graph.values.count != draft.graph.values.count
     isBiasCorrected = best.correctsBias
-    let returned = try mixedPrecision(best, comparison, progress)
+    let (returned, form) = try mixedPrecision(best, comparison, progress)
     let floats = Set(returned.map(\.position))
     let final = try QuantizationPlan(best.draft, excluding: options.excluded, returning: floats)
-    let result = try best.quantized(final, options.ranges)
+    let (result, weights) = try best.quantized(final, options, storing: form == .weights ? floats : [])
     quantized = result.draft
     layers = result.layers
+    weightLayers = weights
     tellFloats(final, returned)
     accuracy = (try comparison.compare(quantized)).accuracy
     try measureErrors(best, final, result, samples, progress)
@@ -78,27 +89,28 @@ extension QuantizationWork {
     return candidates
   }
 
-  /// The layers that stay float for the sake of the accuracy that is asked for.
+  /// The layers that compute in float for the sake of the accuracy that is asked for.
   private func mixedPrecision(
     _ best: Candidate, _ comparison: OutputComparison, _ progress: (Quantizer.Stage) -> Void
-  ) throws(ApusError) -> [MixedPrecision.Step] {
-    guard options.targetError != nil || options.targetAccuracy != nil else { return [] }
+  ) throws(ApusError) -> (layers: [MixedPrecision.Step], form: MixedPrecision.Form) {
+    guard options.targetError != nil || options.targetAccuracy != nil else { return ([], .float) }
     if options.targetAccuracy != nil, samples?.labels == nil {
       throw ApusError(
         .invalidArgument, "an accuracy can only be reached on samples with labels", file: samples?.path ?? "",
         expected: "--labels, or data that has labels")
     }
     let (options, draft) = (options, best.draft)
-    return try MixedPrecision(
+    let search = try MixedPrecision(
       layers: best.plan.layers, comparison: comparison,
-      quantize: { (floats) throws(ApusError) in
+      quantize: { (floats, form) throws(ApusError) in
         let plan = try QuantizationPlan(draft, excluding: options.excluded, returning: floats)
-        return try best.quantized(plan, options.ranges).draft
+        return try best.quantized(plan, options, storing: form == .weights ? floats : []).result.draft
       },
       isEnough: { result in
         result.relative <= options.targetError ?? .infinity && (result.accuracy ?? 1) >= options.targetAccuracy ?? 0
       }, progress: { progress(.searching("measuring layers one by one", fraction: $0)) }
-    ).returned
+    )
+    return (search.returned, search.form)
   }
 
   // MARK: Report
@@ -116,8 +128,10 @@ extension QuantizationWork {
   private mutating func tellFloats(_ plan: QuantizationPlan, _ returned: [MixedPrecision.Step]) {
     var reasons = plan.reasons
     for step in returned {
+      let isStored = weightLayers.contains { $0.node == draft.graph.nodes[step.position].title }
       reasons[step.position] =
-        "for accuracy: alone it makes a relative error of \(Quantity.error(step.alone)) of the outputs"
+        "for accuracy\(isStored ? ", with 8-bit weights" : ""): alone it makes a relative error of "
+        + "\(Quantity.error(step.alone)) of the outputs"
     }
     floats = reasons.sorted { $0.key < $1.key }.map { position, reason in
       (draft.graph.nodes[position].title, draft.graph.nodes[position].operatorName.string, reason)

@@ -48,7 +48,8 @@ struct QuantizationWork {
       if isBiasCorrected { parts.append("bias correction") }
     }
     if options.scheme == .weightsInt8 || options.scheme == .weightsInt4 {
-      parts.append("blocks of \(options.block)" + (options.isAsymmetric ? " with zero points" : ""))
+      let blocks = Set(weightLayers.map(\.block)).sorted().map { "\($0)" }.joined(separator: " and ")
+      parts.append("blocks of \(blocks)" + (options.isAsymmetric ? " with zero points" : ""))
     }
     for (name, error) in outputErrors {
       parts.append("relative error of \(name) \(Quantity.error(error.relative)) (\(Quantity.decibels(error.decibels)))")

@@ -48,6 +48,9 @@ struct StaticQuantization {
     findLayerOutputs(draft)
   }
 
+  /// Puts a rewritten form of `draft` in its place.
+  mutating func take(_ draft: ModelDraft) { self.draft = draft }
+
   // MARK: Activations
 
   private mutating func codeNodes(_ id: ValueID) -> [Node] {

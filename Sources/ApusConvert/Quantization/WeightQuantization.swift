@@ -26,10 +26,20 @@ struct WeightQuantization {
   }
 
   /// Smaller tensors save less than the nodes that they need.
-  private static let leastElements = 1024
+  private static let leastElements = 256
+  /// What 4 bits save of smaller ones is not worth their error: these have 8.
+  private static let leastElementsOf4Bits = 1024
 
-  /// - Parameter onlyTables: leave all but tables of Gather as they are.
-  init(_ draft: ModelDraft, options: QuantizationOptions, onlyTables: Bool = false) throws(ApusError) {
+  /// Whose weights are taken.
+  enum Selection {
+    case all
+    /// All but those of matrix products.
+    case besideProducts
+    /// Of nodes that write one of these.
+    case writing(Set<ValueID>)
+  }
+
+  init(_ draft: ModelDraft, options: QuantizationOptions, _ selection: Selection = .all) throws(ApusError) {
     self.draft = draft
     self.options = options
     var known: Set<String> = []
@@ -37,7 +47,7 @@ struct WeightQuantization {
     for node in draft.graph.nodes {
       let names = [node.title] + node.outputs.filter { $0 >= 0 }.map { draft.name($0) }
       known.formUnion(names)
-      guard let slot = slot(of: node), !onlyTables || slot.isTable else {
+      guard let slot = slot(of: node), Self.takes(selection, node, slot) else {
         nodes.append(node)
         continue
       }
@@ -58,6 +68,14 @@ struct WeightQuantization {
     unknownExclusions = options.excluded.subtracting(known).sorted()
   }
 
+  private static func takes(_ selection: Selection, _ node: Node, _ slot: Slot) -> Bool {
+    switch selection {
+    case .all: true
+    case .besideProducts: if case .product = slot { false } else { true }
+    case .writing(let outputs): node.outputs.contains { outputs.contains($0) }
+    }
+  }
+
   /// Where the weights of a node are, and along which axis blocks lie.
   private enum Slot {
     /// Input 1, blocks along the axis that products sum over.
@@ -68,8 +86,6 @@ struct WeightQuantization {
     case table
     /// Inputs 1 and 2: [directions, gates, inputs].
     case recurrent
-
-    var isTable: Bool { if case .table = self { true } else { false } }
 
     var inputs: [Int] {
       switch self {
@@ -124,16 +140,18 @@ struct WeightQuantization {
 
   private func quantized(_ weights: [Float], rows: Int, columns: Int, bits: Int) -> BlockWeights {
     BlockWeights(
-      weights, rows: rows, columns: columns, block: options.block, bits: bits, isAsymmetric: options.isAsymmetric)
+      weights, rows: rows, columns: columns, block: options.block(bits: bits), bits: bits, isAsymmetric: options.isAsymmetric)
   }
 
-  private var bits: Int { options.scheme == .weightsInt4 ? 4 : 8 }
+  private func bits(_ elements: Int) -> Int {
+    options.scheme == .weightsInt4 && elements >= Self.leastElementsOf4Bits ? 4 : 8
+  }
 
   private mutating func note(_ node: Node, _ weights: [Float], _ quantized: BlockWeights) {
     layers.append(
       Layer(
         node: node.title, operatorName: node.operatorName.string, elements: weights.count, bits: quantized.bits,
-        block: options.block, error: ErrorSums(weights, quantized.values)))
+        block: options.block(bits: quantized.bits), error: ErrorSums(weights, quantized.values)))
   }
 
   /// Adds codes, scales and zero points as constants.
@@ -153,11 +171,11 @@ struct WeightQuantization {
     return ids
   }
 
-  private func dequantize(_ name: String, _ inputs: [ValueID], _ output: ValueID, axis: Int) -> Node {
+  private func dequantize(_ name: String, _ inputs: [ValueID], _ output: ValueID, axis: Int, bits: Int) -> Node {
     Node(
       name: Name(name + ".dequantize"), operatorName: "DequantizeLinear", sinceVersion: 23, inputs: inputs, outputs: [output],
       attributes: [
-        Attribute("axis", .int(Int64(axis))), Attribute("block_size", .int(Int64(options.block))),
+        Attribute("axis", .int(Int64(axis))), Attribute("block_size", .int(Int64(options.block(bits: bits)))),
         Attribute("output_dtype", .int(Int64(ElementType.float32.rawValue))),
       ])
   }
@@ -177,6 +195,7 @@ struct WeightQuantization {
     let columns = dimensions[axis]
     let rows = weights.count / max(columns, 1)
     let turned = isLast ? weights : Self.transposed(weights, rows: columns, columns: rows)
+    let bits = bits(weights.count)
     let quantized = quantized(turned, rows: rows, columns: columns, bits: bits)
     note(node, turned, quantized)
     var scaleDimensions = dimensions
@@ -190,7 +209,7 @@ struct WeightQuantization {
     let value = draft.addValue(name + ".quantized", .float32, Shape(dimensions))
     made[Key(id: id, axis: axis)] = value
     node.inputs[index] = value
-    return [dequantize(name, inputs, value, axis: axis)]
+    return [dequantize(name, inputs, value, axis: axis, bits: bits)]
   }
 
   /// `[rows, columns]` as `[columns, rows]`; nothing of nothing.
@@ -209,6 +228,7 @@ struct WeightQuantization {
     let weights = try draft.floats(id)
     let rows = tensor.dimensions[0]
     let columns = weights.count / max(rows, 1)
+    let bits = bits(weights.count)
     let quantized = quantized(weights, rows: rows, columns: columns, bits: bits)
     note(node, weights, quantized)
     let name = draft.name(id)
@@ -219,7 +239,7 @@ struct WeightQuantization {
     let shape = draft.addConstant(name + ".shape", .int64, [tensor.dimensions.count], tensor.dimensions.map { Int64($0) })
     node.inputs[1] = value
     return [
-      dequantize(name, inputs, matrix, axis: 1),
+      dequantize(name, inputs, matrix, axis: 1, bits: bits),
       Node(
         name: Name(name + ".reshape"), operatorName: "Reshape", sinceVersion: 21, inputs: [matrix, shape], outputs: [value]),
     ]
@@ -249,6 +269,6 @@ struct WeightQuantization {
       nodes.append(gather)
       picked.append(value)
     }
-    return nodes + [dequantize(node.title, picked, output, axis: -1)]
+    return nodes + [dequantize(node.title, picked, output, axis: -1, bits: 8)]
   }
 }

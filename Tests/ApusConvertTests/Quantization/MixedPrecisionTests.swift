@@ -1,8 +1,12 @@
 import Apus
+import ApusFormat
 import ApusGraph
+import SwiftProtobuf
 import Testing
 
 @testable import ApusConvert
+
+private typealias O = ONNXModel
 
 /// What is done so that a quantized model keeps its accuracy: factors between layers, and layers that stay float.
 @Suite struct MixedPrecisionTests {
@@ -27,6 +31,42 @@ import Testing
     #expect(mixed.layers.count + returned.count == 5)
     // One that is reached anyway changes nothing.
     #expect(try quantize(scratch, seed: seed) { $0.targetError = error * 1.01 }.floats.isEmpty)
+  }
+
+  /// Weights of layers that compute in float again stay 8-bit integers.
+  @Test func returnedLayersKeepIntegerWeights() throws {
+    let scratch = try Scratch()
+    func values(_ count: Int, _ seed: UInt64) -> [Float] { RangeObserverTests.values(count, seed: seed).map { $0 / 4 } }
+    let graph = O.graph(
+      [
+        O.node("Gemm", ["x", "w1"], ["a"], name: "first"), O.node("Relu", ["a"], ["b"]),
+        O.node("Gemm", ["b", "w2"], ["c"], name: "second"), O.node("Relu", ["c"], ["d"]),
+        O.node("Gemm", ["d", "w3"], ["y"], name: "third"),
+      ], inputs: [O.input("x", [-1, 32])], outputs: ["y"],
+      initializers: [
+        O.floats("w1", [32, 48], values(1536, 1)), O.floats("w2", [48, 40], values(1920, 2)),
+        O.floats("w3", [40, 12], values(480, 3)),
+      ])
+    try scratch.write(try O.model(graph).serializedBytes(), "m.onnx")
+    let samples = values(64 * 32, 4)
+    try NpyArray(elementType: .float32, dimensions: [64, 32], bytes: samples.withUnsafeBytes { Array($0) })
+      .write(path: scratch.file("samples.npy"))
+    var quantizer = Quantizer()
+    func quantize() throws -> QuantizationReport {
+      try quantizer.quantize(scratch.file("m.onnx"), data: scratch.file("samples.npy"), to: scratch.file("q.apus"))
+    }
+    let whole = try #require(try quantize().outputError)
+    quantizer.options.targetError = whole * 0.8
+    let mixed = try quantize()
+    #expect(try #require(mixed.outputError) <= whole * 0.8)
+    let returned = mixed.floats.map(\.node)
+    #expect(!returned.isEmpty && returned == mixed.weightLayers.map(\.node))
+    #expect(mixed.floats.allSatisfy { $0.reason.hasPrefix("for accuracy, with 8-bit weights") })
+    #expect(mixed.layers.count + returned.count == 3)
+    // No float matrix is left.
+    for tensor in try ModelFile(.path(scratch.file("q.apus"))).definition.tensors where tensor.elementType == .float32 {
+      #expect(tensor.dimensions.count < 2)
+    }
   }
 
   @Test func whatCanNotBeReachedIsSaid() throws {

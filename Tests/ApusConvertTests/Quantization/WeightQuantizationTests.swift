@@ -72,13 +72,65 @@ private typealias O = ONNXModel
   @Test func dynamicProductsReadIntegers() throws {
     let scratch = try Scratch()
     let (report, error) = try quantize(scratch, .dynamic)
-    #expect(report.weightLayers.map(\.node) == ["table", "first", "second", "third"])
+    #expect(report.weightLayers.map(\.node) == ["table", "window", "first", "second", "third"])
+    // Its weights are integers, its sums are not.
     #expect(report.floats.map(\.node) == ["window"])
     #expect(error.decibels > 25, "\(error.decibels) dB")
     let nodes = try ModelFile(.path(scratch.file("q.apus"))).definition.graphs[0].nodes
     #expect(nodes.filter { $0.operatorName == "MatMulIntegerToFloat" }.count == 3)
     // The bias of the first stands in it.
     #expect(!nodes.contains { $0.operatorName == "Add" || $0.operatorName == "MatMul" || $0.operatorName == "Gemm" })
+  }
+
+  @Test(arguments: [false, true]) func dynamicRecurrencesReadIntegers(_ isExcluded: Bool) throws {
+    let scratch = try Scratch()
+    let (inputs, hidden) = (24, 16)
+    func graph(_ kind: String, _ gates: Int) throws -> [UInt8] {
+      let count = 2 * gates * hidden
+      let graph = O.graph(
+        [
+          O.node(
+            kind, ["x", "w", "r", "b"], ["y"], [O.int("hidden_size", Int64(hidden)), O.string("direction", "bidirectional")],
+            name: "layer")
+        ], inputs: [O.input("x", [5, -1, Int64(inputs)])], outputs: ["y"],
+        initializers: [
+          O.floats("w", [2, Int64(gates * hidden), Int64(inputs)], values(count * inputs, 1)),
+          O.floats("r", [2, Int64(gates * hidden), Int64(hidden)], values(count * hidden, 2)),
+          O.floats("b", [2, Int64(2 * gates * hidden)], values(2 * count, 3)),
+        ])
+      return try O.model(graph).serializedBytes()
+    }
+    let input = values(5 * 3 * inputs, 4)
+    let x = NpyArray(elementType: .float32, dimensions: [5, 3, inputs], bytes: input.withUnsafeBytes { Array($0) })
+    func run(_ path: String) throws -> [Float] {
+      let outputs = try ModelRun(try Model.converting(path), inputs: ["x": .tensor(x)]).outputs
+      return try #require(outputs.first?.value.array).doubles().map { Float($0) }
+    }
+    for (kind, gates) in [("LSTM", 4), ("GRU", 3)] {
+      try scratch.write(try graph(kind, gates), "m.onnx")
+      var quantizer = Quantizer()
+      quantizer.options.scheme = .dynamic
+      if isExcluded {
+        quantizer.options.excluded = ["layer"]
+        #expect(throws: ApusError.self) { try quantizer.quantize(scratch.file("m.onnx"), data: nil, to: scratch.file("q.apus")) }
+        continue
+      }
+      let report = try quantizer.quantize(scratch.file("m.onnx"), data: nil, to: scratch.file("q.apus"))
+      #expect(report.weightLayers.map(\.node) == ["layer", "layer"])
+      #expect(report.floats.map(\.operatorName) == (kind == "LSTM" ? [] : ["GRU"]))
+      let nodes = try ModelFile(.path(scratch.file("q.apus"))).definition.graphs[0].nodes
+      #expect(nodes.contains { $0.operatorName == "DynamicQuantizeLSTM" } == (kind == "LSTM"))
+      let error = ErrorSums(try run(scratch.file("m.onnx")), try run(scratch.file("q.apus")))
+      #expect(error.decibels > 30, "\(kind): \(error.decibels) dB")
+    }
+  }
+
+  @Test func blocksSuitTheBits() throws {
+    let scratch = try Scratch()
+    #expect(try quantize(scratch, .weightsInt8).report.method.contains("blocks of 128"))
+    // The table keeps 8 bits, and so do weights that are too few to save anything by 4.
+    #expect(try quantize(scratch, .weightsInt4).report.method.contains("blocks of 32 and 128"))
+    #expect(try quantize(scratch, .weightsInt4) { $0.block = 64 }.report.method.contains("blocks of 64"))
   }
 
   @Test func halvesAreTheExistingScheme() throws {
