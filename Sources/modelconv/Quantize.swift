@@ -100,7 +100,9 @@ struct Quantize: ParsableCommand {
 
   func validate() throws {
     guard (1...4096).contains(batch) else { throw ValidationError("--batch takes a number from 1 to 4096") }
-    guard block.map({ [16, 32, 64, 128, 256].contains($0) }) != false else { throw ValidationError("--block takes 16, 32, 64, 128 or 256") }
+    guard block.map({ [16, 32, 64, 128, 256].contains($0) }) != false else {
+      throw ValidationError("--block takes 16, 32, 64, 128 or 256")
+    }
     guard targetError.map({ $0 > 0 }) != false else { throw ValidationError("--target-error takes a number above 0") }
     guard targetAccuracy.map({ (0...1).contains($0) }) != false else {
       throw ValidationError("--target-accuracy takes a number from 0 to 1")

@@ -50,7 +50,9 @@ struct DynamicRecurrences {
     for direction in 0..<directions {
       for column in 0..<columns {
         let row = direction * columns + column
-        for input in 0..<inputs { turned[(direction * inputs + input) * columns + column] = quantized.codes[row * inputs + input] }
+        for input in 0..<inputs {
+          turned[(direction * inputs + input) * columns + column] = quantized.codes[row * inputs + input]
+        }
       }
     }
     let name = draft.name(node.inputs[index])
