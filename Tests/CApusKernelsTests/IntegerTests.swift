@@ -57,7 +57,8 @@ private struct TailCase {
     tail.output_type = type
     tail.alpha = random.bool() ? 1 : 0.7
     let range: ClosedRange<Int32> = type == APUSK_INT8 ? -128...127 : 0...255
-    (tail.low, tail.high) = (range.lowerBound + Int32(random.int(0...50)), range.upperBound - Int32(random.int(0...50)))
+    let most = random.bool() ? 50 : 0
+    (tail.low, tail.high) = (range.lowerBound + Int32(random.int(0...most)), range.upperBound - Int32(random.int(0...most)))
     if random.int(0...3) > 0 { tail.a_zero = UnsafeRawPointer(zeroA.array.elements) }
     if random.int(0...2) > 0 { tail.b_zero = UnsafeRawPointer(zeroB.array.elements) }
     if random.int(0...3) > 0 { tail.y_zero = UnsafeRawPointer(zeroY.array.elements) }
@@ -136,7 +137,7 @@ private func anyByteType(_ random: inout ProductRandom) -> Int32 { random.bool()
     var random = ProductRandom(seed: UInt64(seed))
     for number in 0..<25 {
       let m = random.int(1...40)
-      let n = random.int(1...70)
+      let n = random.int(1...100)
       let k = number == 0 ? 0 : random.bool() ? random.int(1...40) : random.int(1...300)
       let types = (a: anyByteType(&random), b: anyByteType(&random))
       let a = Bytes(m * k, types.a, &random, offset: random.int(0...3))

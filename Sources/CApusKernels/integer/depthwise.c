@@ -25,7 +25,8 @@ static void run_channels(const apusk_integer_isa *isa, const apusk_integer_conv_
   const apusk_integer_tail *tail = &args->tail;
   const int64_t all = apusk_integer_depthwise_channels(shape->pixel), bytes = apusk_integer_output_bytes(tail->output_type);
   const bool b_zeros = apusk_integer_columns_of(band, first, count, (const int32_t *)(const void *)args->w + first, &columns);
-  apusk_integer_finish finish = apusk_integer_finish_of(band, &columns);
+  const apusk_integer_bytes byte_tail = apusk_integer_bytes_of(tail);
+  apusk_integer_finish finish = apusk_integer_finish_of(band, &columns, &byte_tail);
   finish.count = count;
   finish.sums_row = CHANNELS;
   apusk_integer_depthwise d = {

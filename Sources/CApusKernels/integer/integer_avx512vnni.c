@@ -18,102 +18,133 @@ LANES_INLINE lanes_int lanes_dot(lanes_int sum, lanes_a a, lanes_b b) {
   return (lanes_int)_mm512_dpbusd_epi32((__m512i)sum, a, b);
 }
 
-// What ends 8-bit results. Signed ones are found as unsigned ones, 128 larger, and turned at last.
-typedef struct byte_tail {
-  __m512i zeros, low, high, flip, order;
-} byte_tail;
-
-LANES_INLINE byte_tail byte_tail_of(const apusk_integer_finish *f) {
-  const apusk_integer_tail *tail = f->tail;
-  const int32_t shift = tail->output_type == APUSK_INT8 ? 128 : 0;
-  const int32_t zero = f->residual ? tail->residual_zero : f->y_zero;
-  const int32_t low = f->residual ? tail->residual_low : tail->low, high = f->residual ? tail->residual_high : tail->high;
-  return (byte_tail){
-      _mm512_set1_epi16((int16_t)(zero + shift)), _mm512_set1_epi8((char)(low + shift)),
-      _mm512_set1_epi8((char)(high + shift)), _mm512_set1_epi8((char)shift),
-      _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15),
-  };
-}
-
 // Sums to integers next to them times their scales. None is far from the ends of int32, where the conversion would fail.
-LANES_INLINE __m512i scaled(lanes_int sum, const float *scale) {
-  return _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_cvtepi32_ps((__m512i)sum), _mm512_load_ps(scale)));
+LANES_INLINE __m512i scaled(__m512i sum, const float *scale) {
+  return _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_cvtepi32_ps(sum), _mm512_load_ps(scale)));
 }
 
 // Four vectors to 64 bytes in order: packing narrows, and keeps in range what bounds then narrow further.
-LANES_INLINE __m512i packed_bytes(const byte_tail *t, const __m512i *q) {
-  const __m512i words0 = _mm512_adds_epi16(_mm512_packs_epi32(q[0], q[1]), t->zeros);
-  const __m512i words1 = _mm512_adds_epi16(_mm512_packs_epi32(q[2], q[3]), t->zeros);
-  const __m512i bytes = _mm512_min_epu8(_mm512_max_epu8(_mm512_packus_epi16(words0, words1), t->low), t->high);
-  return _mm512_xor_si512(_mm512_permutexvar_epi32(t->order, bytes), t->flip);
+LANES_INLINE __m512i packed_bytes(const apusk_integer_byte_tail *t, __m512i flip, const __m512i *q, bool bare) {
+  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  __m512i words0 = _mm512_packs_epi32(q[0], q[1]), words1 = _mm512_packs_epi32(q[2], q[3]);
+  if (bare) return _mm512_permutexvar_epi32(order, _mm512_packus_epi16(words0, words1));
+  const __m512i zeros = _mm512_load_si512(t->zeros);
+  words0 = _mm512_adds_epi16(words0, zeros);
+  words1 = _mm512_adds_epi16(words1, zeros);
+  __m512i bytes = _mm512_max_epu8(_mm512_packus_epi16(words0, words1), _mm512_load_si512(t->low));
+  bytes = _mm512_min_epu8(bytes, _mm512_load_si512(t->high));
+  return _mm512_xor_si512(_mm512_permutexvar_epi32(order, bytes), flip);
 }
 
-// Whole rows of two panels, from where they were summed.
+// Whole rows of two panels, from where they were summed, but for a residual.
 LANES_INLINE void finish_pairs(const apusk_integer_finish *f, lanes_int (*sums)[2], const int rows) {
-  const byte_tail tail = byte_tail_of(f);
+  // A copy: stores of bytes do not reach it.
+  const apusk_integer_byte_tail tail = f->bytes->own;
+  const __m512i flip = _mm512_load_si512(f->bytes->flip);
   const float *scale = f->columns->scale;
   uint8_t *output = f->output;
+  const bool bare = f->y_zero == 0 && f->tail->low == 0 && f->tail->high == 255;
   LANES_UNROLL for (int i = 0; i < rows; i += 2, output += 2 * f->output_row) {
     const int next = i + 1 < rows ? i + 1 : i;
-    const __m512i q[4] = {scaled(sums[i][0], scale), scaled(sums[i][1], scale + 16), scaled(sums[next][0], scale),
-                          scaled(sums[next][1], scale + 16)};
-    const __m512i bytes = packed_bytes(&tail, q);
+    const __m512i q[4] = {scaled((__m512i)sums[i][0], scale), scaled((__m512i)sums[i][1], scale + 16),
+                          scaled((__m512i)sums[next][0], scale), scaled((__m512i)sums[next][1], scale + 16)};
+    const __m512i bytes = packed_bytes(&tail, flip, q, bare);
     _mm256_storeu_si256((__m256i *)output, _mm512_castsi512_si256(bytes));
     if (i + 1 < rows) _mm256_storeu_si256((__m256i *)(output + f->output_row), _mm512_extracti64x4_epi64(bytes, 1));
   }
 }
 
+// 16 unsigned bytes of a result and of its residual to the integers of their sum.
+LANES_INLINE __m512i joined(const apusk_integer_bytes *t, const apusk_integer_tail *tail, __m128i own, __m128i other) {
+  const __m512i a = _mm512_sub_epi32(_mm512_cvtepu8_epi32(own), _mm512_set1_epi32(t->zero_a));
+  const __m512i b = _mm512_sub_epi32(_mm512_cvtepu8_epi32(other), _mm512_set1_epi32(t->zero_b));
+  return _mm512_cvtps_epi32(_mm512_add_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(a), _mm512_set1_ps(tail->factor_a)),
+                                          _mm512_mul_ps(_mm512_cvtepi32_ps(b), _mm512_set1_ps(tail->factor_b))));
+}
+
+// A row's 32 results in its output, with their residual.
+LANES_INLINE void join_row(const apusk_integer_finish *f, uint8_t *output, const uint8_t *residual) {
+  const apusk_integer_byte_tail *t = &f->bytes->joined;
+  const __m256i flip = _mm256_load_si256((const __m256i *)(const void *)f->bytes->flip);
+  const __m256i own = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)(const void *)output), flip);
+  const __m256i other = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)(const void *)residual), flip);
+  __m512i low = joined(f->bytes, f->tail, _mm256_castsi256_si128(own), _mm256_castsi256_si128(other));
+  // One vector after the other, and no constant kept: there are no registers for more.
+  __asm__ volatile("" : "+v"(low) : : "memory");
+  const __m512i high = joined(f->bytes, f->tail, _mm256_extracti128_si256(own, 1), _mm256_extracti128_si256(other, 1));
+  const __m512i words = _mm512_adds_epi16(_mm512_packs_epi32(low, high), _mm512_load_si512(t->zeros));
+  __m256i bytes = _mm256_packus_epi16(_mm512_castsi512_si256(words), _mm512_extracti64x4_epi64(words, 1));
+  bytes = _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 2, 6, 1, 5, 3, 7));
+  bytes = _mm256_max_epu8(bytes, *(const __m256i *)(const void *)t->low);
+  bytes = _mm256_min_epu8(bytes, *(const __m256i *)(const void *)t->high);
+  _mm256_storeu_si256((__m256i *)(void *)output, _mm256_xor_si256(bytes, flip));
+}
+
+// Ends a row of two panels: float32, or 8 bits with their residual. Returns NULL after the last one. Constants come from memory:
+// registers are the products'.
+LANES_INLINE apusk_integer_finish *end_row(apusk_integer_finish *f) {
+  const apusk_integer_columns *columns = f->columns;
+  if (f->residual) {
+    uint8_t *output = f->output;
+    join_row(f, output, f->residual);
+    f->output = output + f->output_row;
+    f->residual = (const uint8_t *)f->residual + f->output_row;
+    return --f->rows > 0 ? f : NULL;
+  }
+  const __m512i *sums = (const __m512i *)(const void *)f->sums;
+  float *output = f->output;
+  LANES_UNROLL for (int v = 0; v < 2; v++) {
+    __m512i sum = sums[v];
+    __m512 factor = _mm512_load_ps(columns->scale + 16 * v);
+    if (f->row_zeros) {
+      const __m512i total = _mm512_load_si512(columns->total + 16 * v);
+      sum = _mm512_sub_epi32(sum, _mm512_mullo_epi32(total, _mm512_set1_epi32(*f->row_zeros)));
+    }
+    if (f->row_scales) factor = _mm512_mul_ps(factor, _mm512_set1_ps(*f->row_scales));
+    const __m512 value = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), factor);
+    _mm512_storeu_ps(output + 16 * v, _mm512_add_ps(value, _mm512_load_ps(columns->bias + 16 * v)));
+  }
+  f->output = output + f->output_row;
+  if (f->row_zeros) f->row_zeros++;
+  if (f->row_scales) f->row_scales++;
+  f->sums += 32;
+  return --f->rows > 0 ? f : NULL;
+}
+
 #define TILE_ROWS 12
 #define TILE_PANELS 2
 #define TILE_FINISH finish_pairs
+#define TILE_ENDS_ROW end_row
 #include "tile.h"
-
-// What joins 8-bit results with those of a residual.
-typedef struct byte_residual {
-  __m512i low, high, from_zero, zero;
-  __m512 factor_a, factor_b;
-  __m128i flip;
-} byte_residual;
-
-LANES_INLINE byte_residual byte_residual_of(const apusk_integer_finish *f) {
-  const apusk_integer_tail *tail = f->tail;
-  const int32_t shift = tail->output_type == APUSK_INT8 ? 128 : 0;
-  return (byte_residual){
-      _mm512_set1_epi32(tail->low - f->y_zero), _mm512_set1_epi32(tail->high - f->y_zero),
-      _mm512_set1_epi32(f->y_zero - tail->zero_a), _mm512_set1_epi32(tail->zero_b + shift), _mm512_set1_ps(tail->factor_a),
-      _mm512_set1_ps(tail->factor_b), _mm_set1_epi8((char)shift),
-  };
-}
-
-// Integers from their zero point, in bounds, and a residual's bytes to those of their sum.
-LANES_INLINE __m512i with_residual(const byte_residual *r, __m512i q, __m128i bytes) {
-  q = _mm512_add_epi32(_mm512_min_epi32(_mm512_max_epi32(q, r->low), r->high), r->from_zero);
-  const __m512i other = _mm512_sub_epi32(_mm512_cvtepu8_epi32(_mm_xor_si128(bytes, r->flip)), r->zero);
-  return _mm512_cvtps_epi32(_mm512_add_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(q), r->factor_a),
-                                          _mm512_mul_ps(_mm512_cvtepi32_ps(other), r->factor_b)));
-}
 
 // `across` vectors of a row side by side, four at a time.
 LANES_INLINE void finish_bytes(const apusk_integer_finish *f, const int across) {
-  const byte_tail tail = byte_tail_of(f);
+  // Copies, which stores of bytes do not reach.
+  const apusk_integer_bytes all = *f->bytes;
+  const apusk_integer_tail join = {.factor_a = f->tail->factor_a, .factor_b = f->tail->factor_b};
+  const __m512i flip = _mm512_load_si512(all.flip);
   const __mmask64 mask = f->count >= 64 ? ~0ull : (1ull << f->count) - 1;
   const int64_t rows = f->rows, output_row = f->output_row;
   const bool whole = f->count == 16 * across;
   const int32_t *sums = f->sums;
   uint8_t *output = f->output;
   const uint8_t *residual = f->residual;
-  byte_residual joined = {0};
-  if (residual) joined = byte_residual_of(f);
   for (int64_t row = 0; row < rows; row += 4 / across, sums += 64) {
     __m512i q[4];
     LANES_UNROLL for (int i = 0; i < 4; i++) {
-      q[i] = scaled(lanes_load(sums + 16 * i), f->columns->scale + i % across * 16);
-      if (!residual || row + i / across >= rows) continue;
-      const __mmask16 some = (__mmask16)(mask >> (i % across * 16));
-      q[i] = with_residual(&joined, q[i], _mm_maskz_loadu_epi8(some, residual + i / across * output_row + i % across * 16));
+      q[i] = scaled((__m512i)lanes_load(sums + 16 * i), f->columns->scale + i % across * 16);
     }
-    if (residual) residual += 4 / across * output_row;
-    __m512i bytes = packed_bytes(&tail, q);
+    __m512i bytes = packed_bytes(&all.own, residual ? _mm512_setzero_si512() : flip, q, false);
+    if (residual) {
+      LANES_UNROLL for (int i = 0; i < 4; i++) {
+        const __mmask16 some = row + i / across < rows ? (__mmask16)(mask >> (i % across * 16)) : 0;
+        const __m128i other = _mm_maskz_loadu_epi8(some, residual + i / across * output_row + i % across * 16);
+        q[i] = joined(&all, &join, _mm512_castsi512_si128(bytes), _mm_xor_si128(other, _mm512_castsi512_si128(flip)));
+        bytes = _mm512_alignr_epi32(bytes, bytes, 4);
+      }
+      bytes = packed_bytes(&all.joined, flip, q, false);
+      residual += 4 / across * output_row;
+    }
     if (across == 4) {
       if (whole) {
         _mm512_storeu_si512(output, bytes);

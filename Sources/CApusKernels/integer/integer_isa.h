@@ -28,7 +28,9 @@ typedef struct apusk_integer_tile {
   int64_t rows;
   const int32_t *start;        // of each column: where its sums begin
   int32_t *sums;
-  const apusk_integer_finish *finish;  // instead of storing the sums, where the level's finishes_pairs; or NULL
+  // Where the level's finishes_pairs: what ends the tile, instead of storing the sums, and an earlier one; or NULL.
+  const apusk_integer_finish *finish;
+  apusk_integer_finish *pending;
 } apusk_integer_tile;
 
 // What is turned in a quad of a, by whether it is signed; 16 times. In memory, so that no compiler turns quads one by one.
@@ -36,13 +38,25 @@ extern const uint32_t apusk_integer_flips[2][16];
 
 // What the tail takes for each column, whole vectors of them.
 typedef struct apusk_integer_columns {
-  int32_t start[APUSK_INTEGER_COLUMNS];   // where sums begin
+  _Alignas(64) int32_t start[APUSK_INTEGER_COLUMNS];  // where sums begin
   int32_t total[APUSK_INTEGER_COLUMNS];   // of B's column less its zero points
   int32_t b_zero[APUSK_INTEGER_COLUMNS];
   float scale[APUSK_INTEGER_COLUMNS];
   float bias[APUSK_INTEGER_COLUMNS];
   bool small;                             // no sum times its scale, and none with a residual, goes beyond 2^30
 } apusk_integer_columns;
+
+// What ends 8-bit results, for vectors. Signed ones are found as unsigned ones, 128 larger, and turned at last.
+typedef struct apusk_integer_byte_tail {
+  _Alignas(64) int16_t zeros[32];
+  uint8_t low[64], high[64];
+} apusk_integer_byte_tail;
+
+typedef struct apusk_integer_bytes {
+  apusk_integer_byte_tail own, joined;  // of sums, and of what they make with a residual
+  uint8_t flip[64];
+  int32_t zero_a, zero_b;               // of the two, as unsigned ones
+} apusk_integer_bytes;
 
 struct apusk_integer_finish {
   const int32_t *sums;
@@ -56,6 +70,7 @@ struct apusk_integer_finish {
   const void *residual;        // NULL: none
   int64_t output_row;          // elements, of the residual too
   const apusk_integer_tail *tail;
+  const apusk_integer_bytes *bytes;  // of 8-bit results
   float y_scale;
   int32_t y_zero;
 };
@@ -78,7 +93,9 @@ typedef struct apusk_integer_depthwise {
 typedef struct apusk_integer_isa {
   int64_t rows;                // of the largest tile
   int32_t panels;              // that a tile takes, where there are so many
-  bool finishes_pairs;         // tiles of two whole panels can end 8-bit results without residual, small ones
+  // Tiles of two whole panels can end small 8-bit results, but for a residual, and meanwhile what an earlier one has left: the
+  // residual, or float32 without activation. A tile of no rows does the latter alone.
+  bool finishes_pairs;
   int64_t multiplies_per_us;
   void (*tile)(const apusk_integer_tile *tile);
   void (*finish)(const apusk_integer_finish *finish);
@@ -125,8 +142,10 @@ void apusk_integer_block_run(const apusk_integer_isa *isa, const apusk_integer_b
 // them has a zero point.
 bool apusk_integer_columns_of(const apusk_integer_block *block, int64_t first, int64_t count, const int32_t *sums,
                               apusk_integer_columns *columns);
+apusk_integer_bytes apusk_integer_bytes_of(const apusk_integer_tail *tail);
 // A finish for a block's columns, but for what differs by rows.
-apusk_integer_finish apusk_integer_finish_of(const apusk_integer_block *block, const apusk_integer_columns *columns);
+apusk_integer_finish apusk_integer_finish_of(const apusk_integer_block *block, const apusk_integer_columns *columns,
+                                             const apusk_integer_bytes *bytes);
 
 // Packs one run of k for up to 16 columns, whose strides are bytes, and adds to the columns' sums. `flip` is turned in each byte.
 // Where a column or a byte of the last quad does not exist, nothing is written.

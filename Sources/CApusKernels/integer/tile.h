@@ -1,6 +1,7 @@
 // Template: sums of a block of rows and panels. A level names TILE_ROWS, its most rows; TILE_PANELS, 1 or 2; the quads of a and b
-// that its dot product takes (lanes_a, lanes_b), lanes_a_load, lanes_b_load and lanes_dot; and perhaps TILE_FINISH, which ends
-// whole rows of two panels.
+// that its dot product takes (lanes_a, lanes_b), lanes_a_load, lanes_b_load and lanes_dot; and perhaps, for tiles of two panels
+// and more than TILE_ROWS / 2 rows, TILE_FINISH, which ends rows where their sums are, and TILE_ENDS_ROW, which ends a row of an
+// earlier tile between the products of this one, which wait for other units of the CPU.
 
 #define TILE_VECTORS (APUSK_INTEGER_PANEL / LANES)
 
@@ -13,6 +14,10 @@ LANES_INLINE void tile_body(const apusk_integer_tile *t, const int rows, const i
   LANES_UNROLL for (int i = 0; i < rows; i++) {
     LANES_UNROLL for (int v = 0; v < panels * TILE_VECTORS; v++) sums[i][v] = lanes_load(t->start + v * LANES);
   }
+#ifdef TILE_ENDS_ROW
+  const bool overlaps = panels == 2 && rows > TILE_ROWS / 2;
+  apusk_integer_finish *pending = t->pending;
+#endif
   const uint8_t *run_y = t->a;
   int64_t y = t->runs_y;
   do {
@@ -29,6 +34,15 @@ LANES_INLINE void tile_body(const apusk_integer_tile *t, const int rows, const i
           lanes_a value = lanes_a_load(a + i * a_row, flip);
           LANES_UNROLL for (int v = 0; v < panels * TILE_VECTORS; v++) sums[i][v] = lanes_dot(sums[i][v], value, columns[v]);
         }
+#ifdef TILE_ENDS_ROW
+        if (overlaps) {
+          // The sums are done and stay in their registers.
+          LANES_UNROLL for (int i = 0; i < rows; i++) {
+            LANES_UNROLL for (int v = 0; v < panels * TILE_VECTORS; v++) __asm__ volatile("" : "+v"(sums[i][v]));
+          }
+          if (pending) pending = TILE_ENDS_ROW(pending);
+        }
+#endif
         b += 4 * APUSK_INTEGER_PANEL;
         a += 4;
       } while (a != end);
@@ -37,7 +51,7 @@ LANES_INLINE void tile_body(const apusk_integer_tile *t, const int rows, const i
     run_y += t->a_y;
   } while (--y > 0);
 #ifdef TILE_FINISH
-  if (panels == 2 && t->finish) {
+  if (overlaps && t->finish) {
     TILE_FINISH(t->finish, sums, rows);
     return;
   }
@@ -68,9 +82,18 @@ TILE_EACH_1(TILE_OF)
 TILE_EACH_2(TILE_OF)
 
 // Half as many rows are sums enough for one panel.
-static void tile(const apusk_integer_tile *t) {
+LANES_TARGET static void tile(const apusk_integer_tile *t) {
   static void (*const ones[TILE_ROWS / 2])(const apusk_integer_tile *) = {TILE_EACH_1(TILE_NAME)};
   static void (*const twos[TILE_ROWS])(const apusk_integer_tile *) = {TILE_EACH_2(TILE_NAME)};
+#ifdef TILE_ENDS_ROW
+  // What is left of it, or all where this tile has few rows, comes before the tile.
+  const bool overlaps = t->panels == 2 && t->rows > TILE_ROWS / 2;
+  if (t->pending) {
+    const int64_t quads = overlaps ? t->runs_y * t->runs_x * t->quads : 0;
+    while (t->pending->rows > quads && TILE_ENDS_ROW(t->pending)) continue;
+    if (t->rows == 0) return;
+  }
+#endif
   if (t->panels == 2) {
     twos[t->rows - 1](t);
     return;
