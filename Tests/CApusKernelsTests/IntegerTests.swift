@@ -302,40 +302,64 @@ private func anyByteType(_ random: inout ProductRandom) -> Int32 { random.bool()
     return result
   }
 
+  /// `isPlain`: weights without zero points and no residual.
+  private func check(_ geometry: apusk_conv_geometry, isPlain: Bool, seed: Int, _ random: inout ProductRandom) {
+    var geometry = geometry
+    var inputs = Int(geometry.batch * geometry.cin)
+    var outputs = Int(geometry.batch * geometry.cout)
+    var weights = Int(geometry.cout * geometry.cin / geometry.groups)
+    for index in 0..<geometry.axes {
+      let axis = apusk_conv_geometry_axis(&geometry, index)
+      (inputs, outputs, weights) = (inputs * Int(axis.input), outputs * Int(axis.output), weights * Int(axis.kernel))
+    }
+    let types = (a: anyByteType(&random), b: isPlain ? APUSK_INT8 : anyByteType(&random))
+    let x = Bytes(inputs, types.a, &random, offset: random.int(0...3))
+    let w = Bytes(weights, types.b, &random)
+    var test = TailCase(
+      rows: 1, columns: Int(geometry.cout), outputs: outputs, types: types, byRows: false, &random)
+    if isPlain { (test.tail.b_zero, test.tail.residual) = (nil, nil) }
+    var pack = apusk_integer_conv_pack_args()
+    let packed = PackedBytes(apusk_integer_conv_packed_bytes(&geometry))
+    (pack.geometry, pack.type, pack.packed) = (geometry, types.b, packed.bytes)
+    pack.weights = UnsafeRawPointer(w.array.elements)
+    var packPlan = apusk_plan()
+    #expect(apusk_integer_conv_pack_plan(&pack, &packPlan) == 0)
+    #expect(runProduct(packPlan, pack, split: &random, whole: false).0 == 0)
+    let output = KernelArray([UInt8](repeating: 0xEE, count: outputs * test.elementBytes))
+    var arguments = apusk_integer_conv_args()
+    arguments.x = UnsafeRawPointer(x.array.elements)
+    arguments.w = UnsafePointer(packed.bytes)
+    arguments.y = UnsafeMutableRawPointer(output.elements)
+    (arguments.x_type, arguments.w_type) = types
+    arguments.tail = test.tail
+    arguments.geometry = geometry
+    let label = "\(geometry) \(types) to \(test.tail.output_type), seed \(seed)"
+    let values = runEveryWay(output, arguments, &random, label) { apusk_integer_conv_plan($0, &$1, &$2) }
+    #expect(values == expected(geometry, x: x, w: w, test), "\(label)")
+  }
+
   @Test(arguments: 0..<16) func convolutionsAreExact(seed: Int) {
     var random = ProductRandom(seed: UInt64(1000 + seed))
-    for _ in 0..<12 {
-      var geometry = randomGeometry(&random)
-      var inputs = Int(geometry.batch * geometry.cin)
-      var outputs = Int(geometry.batch * geometry.cout)
-      var weights = Int(geometry.cout * geometry.cin / geometry.groups)
-      for index in 0..<geometry.axes {
-        let axis = apusk_conv_geometry_axis(&geometry, index)
-        (inputs, outputs, weights) = (inputs * Int(axis.input), outputs * Int(axis.output), weights * Int(axis.kernel))
+    for _ in 0..<12 { check(randomGeometry(&random), isPlain: false, seed: seed, &random) }
+  }
+
+  /// Windows of three columns, in steps of one or two.
+  @Test(arguments: 0..<8) func depthwiseConvolutionsAreExact(seed: Int) {
+    var random = ProductRandom(seed: UInt64(2000 + seed))
+    for number in 0..<12 {
+      var geometry = apusk_conv_geometry()
+      (geometry.batch, geometry.axes) = (1, 2)
+      geometry.groups = Int64(random.int(2...150))
+      (geometry.cin, geometry.cout) = (geometry.groups, geometry.groups)
+      for index in 0..<2 as Range<Int32> {
+        var axis = apusk_conv_axis()
+        axis.kernel = index == 1 ? 3 : Int64(random.int(1...5))
+        (axis.stride, axis.dilation, axis.pad) = (Int64(1 + number % 2), 1, Int64(random.int(0...1)))
+        axis.input = axis.kernel + Int64(random.int(0...20))
+        axis.output = (axis.input + 2 * axis.pad - axis.kernel) / axis.stride + 1
+        apusk_conv_geometry_set(&geometry, index, &axis)
       }
-      let types = (a: anyByteType(&random), b: anyByteType(&random))
-      let x = Bytes(inputs, types.a, &random, offset: random.int(0...3))
-      let w = Bytes(weights, types.b, &random)
-      let test = TailCase(
-        rows: 1, columns: Int(geometry.cout), outputs: outputs, types: types, byRows: false, &random)
-      var pack = apusk_integer_conv_pack_args()
-      let packed = PackedBytes(apusk_integer_conv_packed_bytes(&geometry))
-      (pack.geometry, pack.type, pack.packed) = (geometry, types.b, packed.bytes)
-      pack.weights = UnsafeRawPointer(w.array.elements)
-      var packPlan = apusk_plan()
-      #expect(apusk_integer_conv_pack_plan(&pack, &packPlan) == 0)
-      #expect(runProduct(packPlan, pack, split: &random, whole: false).0 == 0)
-      let output = KernelArray([UInt8](repeating: 0xEE, count: outputs * test.elementBytes))
-      var arguments = apusk_integer_conv_args()
-      arguments.x = UnsafeRawPointer(x.array.elements)
-      arguments.w = UnsafePointer(packed.bytes)
-      arguments.y = UnsafeMutableRawPointer(output.elements)
-      (arguments.x_type, arguments.w_type) = types
-      arguments.tail = test.tail
-      arguments.geometry = geometry
-      let label = "\(geometry) \(types) to \(test.tail.output_type), seed \(seed)"
-      let values = runEveryWay(output, arguments, &random, label) { apusk_integer_conv_plan($0, &$1, &$2) }
-      #expect(values == expected(geometry, x: x, w: w, test), "\(label)")
+      check(geometry, isPlain: true, seed: seed, &random)
     }
   }
 

@@ -34,6 +34,18 @@ static void run_channels(const apusk_integer_isa *isa, const apusk_integer_conv_
       .dilation = shape->w.dilation, .kh = shape->h.kernel, .kw = shape->w.kernel,
       .flip = apusk_integer_flips[band->a_signed], .channels = count,
   };
+  const bool direct = isa->depthwise_bytes && bytes == 1 && columns.small && !b_zeros && !band->residual && d.kw == 3 &&
+                      d.kh <= 4 && d.dilation == 1 && d.stride <= 2;
+  for (int64_t r = 0; r < rows && direct; r++) {
+    d.x = staged + r * shape->h.stride * shape->pitch + first;
+    d.pixels = shape->w.output;
+    d.w = args->w + 4 * (all + first);
+    d.w_tap = 4 * all;
+    d.start = columns.start;
+    finish.output = (char *)band->c + r * shape->w.output * band->c_row + first;
+    isa->depthwise_bytes(&d, &finish);
+  }
+  if (direct) return;
   static const int32_t zeros[CHANNELS];
   if (b_zeros) fill_ones(shape, ones);
   for (int64_t r = 0; r < rows; r++) {

@@ -23,17 +23,27 @@ LANES_INLINE __m512i scaled(__m512i sum, const float *scale) {
   return _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_cvtepi32_ps(sum), _mm512_load_ps(scale)));
 }
 
-// Four vectors to 64 bytes in order: packing narrows, and keeps in range what bounds then narrow further.
-LANES_INLINE __m512i packed_bytes(const apusk_integer_byte_tail *t, __m512i flip, const __m512i *q, bool bare) {
-  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+// Four vectors to 64 bytes, by lanes of 128 bits: packing narrows, and keeps in range what bounds then narrow further. `bare`:
+// there is nothing but the range.
+LANES_INLINE __m512i narrowed(const apusk_integer_byte_tail *t, __m512i flip, const __m512i *q, bool bare) {
   __m512i words0 = _mm512_packs_epi32(q[0], q[1]), words1 = _mm512_packs_epi32(q[2], q[3]);
-  if (bare) return _mm512_permutexvar_epi32(order, _mm512_packus_epi16(words0, words1));
+  if (bare) return _mm512_packus_epi16(words0, words1);
   const __m512i zeros = _mm512_load_si512(t->zeros);
   words0 = _mm512_adds_epi16(words0, zeros);
   words1 = _mm512_adds_epi16(words1, zeros);
   __m512i bytes = _mm512_max_epu8(_mm512_packus_epi16(words0, words1), _mm512_load_si512(t->low));
   bytes = _mm512_min_epu8(bytes, _mm512_load_si512(t->high));
-  return _mm512_xor_si512(_mm512_permutexvar_epi32(order, bytes), flip);
+  return _mm512_xor_si512(bytes, flip);
+}
+LANES_INLINE bool is_bare(const apusk_integer_finish *f) {
+  const apusk_integer_tail *tail = f->tail;
+  return f->y_zero == 0 && tail->low == 0 && tail->high == 255;
+}
+
+// In order.
+LANES_INLINE __m512i packed_bytes(const apusk_integer_byte_tail *t, __m512i flip, const __m512i *q, bool bare) {
+  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  return _mm512_permutexvar_epi32(order, narrowed(t, flip, q, bare));
 }
 
 // Whole rows of two panels, from where they were summed, but for a residual.
@@ -43,7 +53,7 @@ LANES_INLINE void finish_pairs(const apusk_integer_finish *f, lanes_int (*sums)[
   const __m512i flip = _mm512_load_si512(f->bytes->flip);
   const float *scale = f->columns->scale;
   uint8_t *output = f->output;
-  const bool bare = f->y_zero == 0 && f->tail->low == 0 && f->tail->high == 255;
+  const bool bare = is_bare(f);
   LANES_UNROLL for (int i = 0; i < rows; i += 2, output += 2 * f->output_row) {
     const int next = i + 1 < rows ? i + 1 : i;
     const __m512i q[4] = {scaled((__m512i)sums[i][0], scale), scaled((__m512i)sums[i][1], scale + 16),
@@ -204,10 +214,91 @@ LANES_INLINE void lanes_quads(const uint8_t *x0, const uint8_t *x1, const uint8_
 #define DEPTHWISE_VECTORS 4
 #include "depthwise.h"
 
+// 64 words in the order in which unpacking leaves channels, and narrowing takes them: by lanes of 128 bits, the first of each
+// vector, then the second of each.
+LANES_INLINE void load_turned(const void *words, __m512i *turned) {
+  const __m512i *v = words;
+  const __m512i a = _mm512_loadu_si512(v), b = _mm512_loadu_si512(v + 1), c = _mm512_loadu_si512(v + 2);
+  const __m512i d = _mm512_loadu_si512(v + 3);
+  const __m512i even0 = _mm512_shuffle_i32x4(a, b, 0x88), even1 = _mm512_shuffle_i32x4(c, d, 0x88);
+  const __m512i odd0 = _mm512_shuffle_i32x4(a, b, 0xdd), odd1 = _mm512_shuffle_i32x4(c, d, 0xdd);
+  turned[0] = _mm512_shuffle_i32x4(even0, even1, 0x88);
+  turned[1] = _mm512_shuffle_i32x4(odd0, odd1, 0x88);
+  turned[2] = _mm512_shuffle_i32x4(even0, even1, 0xdd);
+  turned[3] = _mm512_shuffle_i32x4(odd0, odd1, 0xdd);
+}
+
+// The quads of a column's 64 channels, in that order.
+LANES_INLINE void turned_quads(const apusk_integer_depthwise *d, const uint8_t *x, __m512i flip, __m512i *quads) {
+  __m512i rows[4];
+  LANES_UNROLL for (int i = 0; i < 4; i++) {
+    rows[i] = _mm512_xor_si512(_mm512_loadu_si512(x), flip);
+    // Rows beyond the kernel have weights of 0.
+    if (i + 1 < d->kh) x += d->x_row;
+  }
+  const __m512i low01 = _mm512_unpacklo_epi8(rows[0], rows[1]), high01 = _mm512_unpackhi_epi8(rows[0], rows[1]);
+  const __m512i low23 = _mm512_unpacklo_epi8(rows[2], rows[3]), high23 = _mm512_unpackhi_epi8(rows[2], rows[3]);
+  quads[0] = _mm512_unpacklo_epi16(low01, low23);
+  quads[1] = _mm512_unpackhi_epi16(low01, low23);
+  quads[2] = _mm512_unpacklo_epi16(high01, high23);
+  quads[3] = _mm512_unpackhi_epi16(high01, high23);
+}
+
+// Each column of the input, as it comes, is a tap of the pixels that see it: `next` has the first, `sums` the two first ones.
+LANES_INLINE void depthwise_pixels_bytes(const apusk_integer_depthwise *d, const apusk_integer_finish *f, const int stride) {
+  const apusk_integer_byte_tail tail = f->bytes->own;
+  const __m512i out_flip = _mm512_load_si512(f->bytes->flip), flip = _mm512_loadu_si512(d->flip);
+  const bool bare = is_bare(f);
+  const __mmask64 mask = f->count >= 64 ? ~0ull : (1ull << f->count) - 1;
+  const uint8_t *x = d->x;
+  uint8_t *output = f->output;
+  __m512i w[3][4], start[4], scale[4], sums[4], next[4], quads[4];
+  for (int kx = 0; kx < 3; kx++) load_turned(d->w + kx * d->w_tap, w[kx]);
+  load_turned(d->start, start);
+  load_turned(f->columns->scale, scale);
+  LANES_UNROLL for (int v = 0; v < 4; v++) sums[v] = next[v] = start[v];
+  for (int64_t pixel = stride == 1 ? -2 : -1; pixel < d->pixels; pixel++, x += d->x_pixel) {
+    if (stride == 2 && pixel >= 0) {
+      turned_quads(d, x, flip, quads);
+      LANES_UNROLL for (int v = 0; v < 4; v++) sums[v] = _mm512_dpbusd_epi32(sums[v], quads[v], w[1][v]);
+      x += d->x_pixel;
+    }
+    __m512i done[4];
+    turned_quads(d, x, flip, quads);
+    LANES_UNROLL for (int v = 0; v < 4; v++) {
+      done[v] = _mm512_dpbusd_epi32(sums[v], quads[v], w[2][v]);
+      if (stride == 1) {
+        sums[v] = _mm512_dpbusd_epi32(next[v], quads[v], w[1][v]);
+        next[v] = _mm512_dpbusd_epi32(start[v], quads[v], w[0][v]);
+      } else {
+        sums[v] = _mm512_dpbusd_epi32(start[v], quads[v], w[0][v]);
+      }
+    }
+    if (pixel < 0) continue;
+    LANES_UNROLL for (int v = 0; v < 4; v++) {
+      done[v] = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_cvtepi32_ps(done[v]), _mm512_castsi512_ps(scale[v])));
+    }
+    const __m512i bytes = narrowed(&tail, out_flip, done, bare);
+    if (f->count == 64) {
+      _mm512_storeu_si512(output, bytes);
+    } else {
+      _mm512_mask_storeu_epi8(output, mask, bytes);
+    }
+    output += f->output_row;
+  }
+}
+LANES_TARGET static void depthwise_bytes(const apusk_integer_depthwise *d, const apusk_integer_finish *f) {
+  if (d->stride == 1) {
+    depthwise_pixels_bytes(d, f, 1);
+  } else {
+    depthwise_pixels_bytes(d, f, 2);
+  }
+}
+
 #include "quantize.h"
 
 const apusk_integer_isa apusk_integer_isa_avx512vnni = {
     .rows = TILE_ROWS, .panels = TILE_PANELS, .finishes_pairs = true, .multiplies_per_us = 200000, .tile = tile, .finish = finish,
-    .depthwise = depthwise, .quantize = quantize, .activate = apusk_activate_f32_avx512,
+    .depthwise = depthwise, .depthwise_bytes = depthwise_bytes, .quantize = quantize, .activate = apusk_activate_f32_avx512,
 };
 #endif

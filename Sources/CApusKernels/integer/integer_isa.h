@@ -100,6 +100,8 @@ typedef struct apusk_integer_isa {
   void (*tile)(const apusk_integer_tile *tile);
   void (*finish)(const apusk_integer_finish *finish);
   void (*depthwise)(const apusk_integer_depthwise *row);
+  // Or NULL: any number of pixels to small 8-bit results without residual; up to 4 rows of 3 taps side by side, stride 1 or 2.
+  void (*depthwise_bytes)(const apusk_integer_depthwise *row, const apusk_integer_finish *finish);
   void (*quantize)(const float *x, uint8_t *y, int64_t count, float scale, int32_t zero, bool is_signed);
   apusk_activation_function *activate;
 } apusk_integer_isa;
