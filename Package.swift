@@ -23,6 +23,8 @@ let package = Package(
     .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CPNG", pkgConfig: "libpng16", providers: [.apt(["libpng-dev"])]),
+    .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
 
     .target(name: "CApusPlatform", linkerSettings: [.linkedLibrary("m"), .linkedLibrary("pthread")]),
     .target(name: "CApusKernels", dependencies: ["CApusPlatform"], linkerSettings: [.linkedLibrary("m")]),
@@ -49,7 +51,8 @@ let package = Package(
     .target(
       name: "ApusConvert",
       dependencies: [
-        "Apus", "ApusData", "ApusFormat", "ApusFormatWriter", "ApusGraph", "ApusRuntime", "ApusSafetensors", "CZlib",
+        "Apus", "ApusData", "ApusFormat", "ApusFormatWriter", "ApusGraph", "ApusRuntime", "ApusSafetensors", "CPNG",
+        "CTurboJPEG", "CZlib",
         .product(name: "Crypto", package: "swift-crypto"), .product(name: "SwiftProtobuf", package: "swift-protobuf"),
       ]),
     .executableTarget(

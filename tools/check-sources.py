@@ -28,7 +28,7 @@ IMPORTS = {
     "ApusTraining": {"ApusData", "ApusGraph", "ApusFormat", "ApusRuntime", "Apus", "ApusFormatWriter", "ApusSafetensors",
                      "CApusKernels", "CApusPlatform", "COpenBLAS"} | SYSTEM,
     "ApusConvert": {"ApusData", "ApusGraph", "ApusFormat", "ApusRuntime", "Apus", "ApusFormatWriter", "ApusSafetensors",
-                    "CApusPlatform", "CZlib", "CZstd", "Crypto", "SwiftProtobuf"} | SYSTEM,
+                    "CApusPlatform", "CPNG", "CTurboJPEG", "CZlib", "CZstd", "Crypto", "SwiftProtobuf"} | SYSTEM,
     "modelconv": {"ApusGraph", "ApusFormat", "ApusRuntime", "Apus", "ApusFormatWriter", "ApusSafetensors", "ApusConvert",
                   "ArgumentParser"} | SYSTEM,
 }

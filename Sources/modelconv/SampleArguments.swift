@@ -5,9 +5,10 @@ import ArgumentParser
 struct SampleArguments: ParsableArguments {
   static let discussion = """
     Data is: images in MNIST's IDX format (.gz too; the labels are found beside the images); an .npy file [samples, ...]; an .npz
-    file with arrays by the inputs' names and labels in 'labels' or 'y'; a folder of images (.pgm, .ppm) or .npy files, where
-    folders in it are the classes; a folder of test data (test_data_set_0 ...). A sample becomes
-    (number * scale - mean) / std. Images are not resized.
+    file with arrays by the inputs' names and labels in 'labels' or 'y'; a folder of images (PNG, JPEG, .pgm, .ppm) or .npy
+    files, where folders in it are the classes; a folder of test data (test_data_set_0 ...). A sample becomes
+    (number * scale - mean) / std. For models of ImageNet as torchvision trains them: --resize 256 --mean 0.485,0.456,0.406
+    --std 0.229,0.224,0.225.
     """
 
   @Option(help: "Class numbers: IDX (.gz), .npy, .npz or a number a line (.txt). (default: those that belong to the data)")
@@ -25,6 +26,13 @@ struct SampleArguments: ParsableArguments {
   @Option(name: .customLong("std"), help: "The standard deviation to divide by, one or one a channel.")
   var standardDeviation: NumberList?
 
+  @Option(
+    help: """
+      Resize images of a folder: 256, pixels of the shorter side, the input's size being cut from the middle; or 224x224, width x
+      height. (default: none, they have the input's size)
+      """)
+  var resize: ImageSize?
+
   @Option(help: "Where the input's channels stand: nchw or nhwc. (default: as its shape tells)")
   var layout: SampleOptions.Layout?
 
@@ -36,6 +44,7 @@ struct SampleArguments: ParsableArguments {
     options.mean = mean?.values ?? []
     options.standardDeviation = standardDeviation?.values ?? []
     options.layout = layout
+    options.resizing = resize?.resizing
     return options
   }
 
@@ -57,5 +66,23 @@ struct NumberList: ExpressibleByArgument {
       values.append(value)
     }
     self.values = values
+  }
+}
+
+/// `256` or `224x224` on the command line.
+struct ImageSize: ExpressibleByArgument {
+  let resizing: SampleOptions.Resizing
+
+  init?(argument: String) {
+    let parts = argument.split(separator: "x", omittingEmptySubsequences: false).map { Int($0) }
+    switch parts.count {
+    case 1:
+      guard let side = parts[0] else { return nil }
+      resizing = .shorterSide(side)
+    case 2:
+      guard let width = parts[0], let height = parts[1] else { return nil }
+      resizing = .stretched(width: width, height: height)
+    default: return nil
+    }
   }
 }

@@ -117,10 +117,10 @@ import Testing
     #expect(source.classNames == ["2", "10"])
     #expect(source.labels == [0, 0, 1, 1])
     #expect(try source.batch(from: 0, atMost: 4).inputs[0].value.bytes == [119, 119, 153, 153])
-    try scratch.write([1, 2, 3], "data/10/c.png")
+    try scratch.write([1, 2, 3], "data/10/c.gif")
     let refused = error { _ = try SampleSource(scratch.file("data"), inputs: [input([nil, 1, 1, 1])]) }
     #expect(refused?.status == .unsupportedFeature)
-    #expect(refused?.file == scratch.file("data/10/c.png"))
+    #expect(refused?.file == scratch.file("data/10/c.gif"))
   }
 
   @Test func filesOfOtherShapesBeginABatchOfTheirOwn() throws {

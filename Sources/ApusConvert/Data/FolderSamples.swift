@@ -1,8 +1,8 @@
 import ApusGraph
 import Foundation
 
-/// A folder of files with a sample each: images (.pgm, .ppm) or arrays (.npy). Where it holds folders, these are the classes, in
-/// the order of their names (numbers by value).
+/// A folder of files with a sample each: images (`SampleImage`) or arrays (.npy). Where it holds folders, these are the classes,
+/// in the order of their names (numbers by value).
 struct FolderSamples: SampleReader {
   let files: [String]
   let labels: [Int]?
@@ -11,14 +11,16 @@ struct FolderSamples: SampleReader {
   var count: Int { files.count }
 
   private let sampleRank: Int?
+  private let fitting: ImageFitting
 
-  init(_ folder: String, _ inputs: [SampleInput]) throws(ApusError) {
+  init(_ folder: String, _ inputs: [SampleInput], _ options: SampleOptions) throws(ApusError) {
     guard inputs.count == 1 else {
       throw ApusError(
         .invalidArgument, "a folder holds samples of one input, the model takes several", file: folder,
         expected: "an .npz archive with arrays " + inputs.map(\.name.string).joined(separator: ", "))
     }
     sampleRank = inputs[0].sampleRank
+    fitting = ImageFitting(options, inputs[0])
     let names = try Self.names(folder)
     let classes = names.filter { Self.isFolder(folder + "/" + $0) }
     guard !classes.isEmpty else {
@@ -58,11 +60,11 @@ struct FolderSamples: SampleReader {
     let paths = names.map { folder + "/" + $0 }.filter { !isFolder($0) }
     for path in paths {
       let name = path.lowercased()
-      guard [".npy", ".pgm", ".ppm"].contains(where: { name.hasSuffix($0) }) else {
-        let isPacked = [".png", ".jpg", ".jpeg"].contains { name.hasSuffix($0) }
+      let suffixes = SampleImage.suffixes + [".npy"]
+      guard suffixes.contains(where: { name.hasSuffix($0) }) else {
         throw ApusError(
-          .unsupportedFeature, "a file of the folder is no sample that this release reads", file: path,
-          expected: isPacked ? "*.ppm or *.pgm: convert it, for example with 'mogrify -format ppm'" : "*.pgm, *.ppm or *.npy")
+          .unsupportedFeature, "a file of the folder is no sample that can be read", file: path,
+          expected: suffixes.map { "*" + $0 }.joined(separator: ", "))
       }
     }
     return paths
@@ -87,7 +89,7 @@ struct FolderSamples: SampleReader {
 
   private func sample(_ path: String) throws(ApusError) -> RawSamples {
     guard path.lowercased().hasSuffix(".npy") else {
-      let image = try PortableImage(path: path)
+      let image = try fitted(path)
       return RawSamples(
         input: 0, kind: .image,
         array: NpyArray(
@@ -100,5 +102,10 @@ struct FolderSamples: SampleReader {
     }
     array.dimensions.insert(1, at: 0)
     return RawSamples(input: 0, kind: .array, array: array, file: path)
+  }
+
+  private func fitted(_ path: String) throws(ApusError) -> SampleImage {
+    let image = try SampleImage(path: path)
+    do { return try fitting.apply(image) } catch { throw error.inFile(path) }
   }
 }

@@ -56,7 +56,7 @@ struct Normalization {
     } catch {
       var error = error
       error.actual = "\(width) x \(height) with \(channels) channel\(channels == 1 ? "" : "s")"
-      error.message = "the images do not fit the input (they are not resized)"
+      error.message = "the images do not fit the input (--resize makes images of a folder fit)"
       throw error
     }
     if isPlanes && channels > 1 {

@@ -10,6 +10,16 @@ public struct SampleOptions: Sendable {
     case nhwc
   }
 
+  /// How images of a folder become as large as the input.
+  public enum Resizing: Equatable, Sendable {
+    /// The shorter side becomes so many pixels; then the middle is cut out, as large as the input.
+    case shorterSide(Int)
+    /// Stretched to this width and height.
+    case stretched(width: Int, height: Int)
+  }
+
+  /// nil: images must be as large as the input.
+  public var resizing: Resizing?
   /// What each number is multiplied by, before the mean is subtracted. nil: 1/255 for unsigned bytes that become floats, 1 for
   /// all else.
   public var scale: Double?
@@ -37,8 +47,21 @@ public struct SampleOptions: Sendable {
     for value in standardDeviation where !value.isFinite || value <= 0 {
       throw ApusError(.invalidArgument, "a standard deviation must be greater than 0", actual: "\(value)")
     }
+    switch resizing {
+    case nil: break
+    case .shorterSide(let side): try Self.checkSide(side)
+    case .stretched(let width, let height):
+      try Self.checkSide(width)
+      try Self.checkSide(height)
+    }
     if let limit, limit < 1 {
       throw ApusError(.invalidArgument, "the limit must be 1 or more samples", actual: "\(limit)")
+    }
+  }
+
+  private static func checkSide(_ side: Int) throws(ApusError) {
+    guard (1...16_384).contains(side) else {
+      throw ApusError(.invalidArgument, "images can't be resized so", expected: "1 to 16384 pixels", actual: "\(side)")
     }
   }
 }

@@ -10,10 +10,10 @@ import Foundation
 /// - images in the IDX format of MNIST, packed by gzip or not; labels in the file beside it (`...-labels-idx1-ubyte`)
 /// - an .npy file [samples, ...] for a model of one input
 /// - an .npz archive of arrays by the inputs' names (or one array for one input), labels in its array `labels`, `label` or `y`
-/// - a folder of images (.pgm, .ppm) or of .npy files, a sample each; where it holds folders these are the classes
+/// - a folder of images (PNG, JPEG, .pgm, .ppm) or of .npy files, a sample each; where it holds folders these are the classes
 /// - a folder of test data (see `DataSet`)
 ///
-/// Images of the wrong size are refused, not resized. A source is used by one thread at a time.
+/// Images of the wrong size are refused unless the options say how to resize them. A source is used by one thread at a time.
 public final class SampleSource {
   public let path: String
   /// How many samples there are, with the limit applied.
@@ -44,7 +44,7 @@ public final class SampleSource {
     self.inputs = try Self.inputs(inputs, symbols)
     fixedBatch = try Self.fixedBatch(self.inputs)
     normalization = Normalization(options)
-    reader = try Self.reader(path, self.inputs, inputs)
+    reader = try Self.reader(path, self.inputs, inputs, options)
     guard reader.count > 0 else { throw ApusError(.invalidArgument, "the data holds no samples", file: path) }
     let count = min(reader.count, options.limit ?? .max)
     self.count = count
@@ -210,14 +210,14 @@ extension SampleSource {
   }
 
   private static func reader(
-    _ path: String, _ inputs: [SampleInput], _ ports: [(name: Name, type: ValueType)]
+    _ path: String, _ inputs: [SampleInput], _ ports: [(name: Name, type: ValueType)], _ options: SampleOptions
   ) throws(ApusError) -> any SampleReader {
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
       throw ApusError(.fileNotFound, "there is no such data", file: path)
     }
     if isFolder.boolValue {
-      return DataSet.isFolderOfTestData(path) ? try TestDataSamples(path, ports) : try FolderSamples(path, inputs)
+      return DataSet.isFolderOfTestData(path) ? try TestDataSamples(path, ports) : try FolderSamples(path, inputs, options)
     }
     if path.hasSuffix(".npy") { return try ArraySamples(npy: path, inputs) }
     if path.hasSuffix(".npz") { return try ArraySamples(npz: path, inputs) }

@@ -14,6 +14,8 @@ public struct Profile: Sendable {
     public let operations: UInt64
     /// The kernels that were chosen, and why; empty where there is one.
     public let kernels: [String]
+    /// See `Session.ProfileEntry`, in microseconds.
+    public let expected: [Float]
     /// Kernels that the node became.
     public let steps: Int
     /// Of the node's first result.
@@ -38,7 +40,8 @@ public struct Profile: Sendable {
       let total = runs.reduce(0.0) { $0 + Double($1[index].nanoseconds) }
       return Line(
         label: entry.label, operatorName: entry.operatorName.string, nanoseconds: total / Double(runs.count),
-        operations: count, kernels: entry.kernels.map { $0.description }, steps: entry.steps, extents: entry.extents)
+        operations: count, kernels: entry.kernels.map { $0.description }, expected: entry.expected,
+        steps: entry.steps, extents: entry.extents)
     }
   }
 
@@ -88,7 +91,7 @@ public struct Profile: Sendable {
       .init(title: "share", alignment: .right))
     table.rows = lines.map { line in
       [
-        line.label, Shape(line.extents).text(symbols: []), line.kernels.joined(separator: "; "), "\(line.steps)",
+        line.label, Shape(line.extents).text(symbols: []), line.choice, "\(line.steps)",
         Quantity.duration(nanoseconds: line.nanoseconds),
         line.operations == 0 ? "-" : Quantity.gigaflops(line.operations, nanoseconds: line.nanoseconds),
         Quantity.percent(line.nanoseconds / total),
@@ -103,9 +106,22 @@ public struct Profile: Sendable {
         [
           "node": .string($0.label), "operator": .string($0.operatorName), "nanoseconds": .float($0.nanoseconds),
           "flops": JSONValue($0.operations), "steps": JSONValue($0.steps),
-          "kernels": .array($0.kernels.map { .string($0) }), "shape": ModelJSON.extents($0.extents),
+          "kernels": .array($0.kernels.map { .string($0) }),
+          "expected_nanoseconds": .array($0.expected.map { .float(Double($0) * 1000) }), "shape": ModelJSON.extents($0.extents),
         ]
       })
+  }
+}
+
+extension Profile.Line {
+  /// The kernels, and the times that the choice among a convolution's algorithms went by.
+  var choice: String {
+    let kernels = kernels.joined(separator: "; ")
+    guard !expected.isEmpty else { return kernels }
+    let times = zip(["direct", "F(2x2)", "F(4x4)", "F(6x6)"], expected).map { name, microseconds in
+      name + " " + Quantity.duration(nanoseconds: Double(microseconds) * 1000)
+    }
+    return kernels + " (expected on a thread: " + times.joined(separator: ", ") + ")"
   }
 }
 

@@ -58,6 +58,11 @@ extension KernelBinding {
     let (input, output) = (source.buffer, target.buffer)
     let base = arguments
     builder.note = choice(arguments)
+    var expected = InlineArray<4, Float>(repeating: 0)
+    var times = expected.mutableSpan
+    if times.withUnsafeMutableBufferPointer({ apusk_conv2d_f32_expected(kernels, &arguments, $0.baseAddress) }) > 0 {
+      builder.expected = expected.indices.map { expected[$0] }
+    }
     try builder.emit(plan, [input, packed, bias, residual, output]) { pointers in
       var arguments = base
       arguments.x = UnsafePointer(pointers.floats(input))

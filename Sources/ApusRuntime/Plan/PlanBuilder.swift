@@ -11,6 +11,9 @@ struct PlannedStep {
   let node: Int32
   /// Which of an operator's kernels it is, and what for; empty where there is one.
   let note: StaticString
+  /// What the choice of a convolution's algorithm went by: the microseconds that each was expected to take on one thread (the
+  /// direct sum, Winograd's F(2x2), F(4x4), F(6x6)); empty where there was no choice.
+  let expected: [Float]
   /// Of the node's first result.
   let extents: [Int]
   let argumentBytes: Int
@@ -55,6 +58,8 @@ final class PlanBuilder {
   private var pendingReaders: [Int]
   /// Of the next step: which of an operator's kernels it is, and what for.
   var note: StaticString = ""
+  /// Of the next step: see `PlannedStep`.
+  var expected: [Float] = []
   /// The node that steps are emitted for.
   private(set) var current = 0
 
@@ -317,13 +322,13 @@ final class PlanBuilder {
   func emit<Arguments>(
     _ plan: apusk_plan, _ touched: [BufferID?], arguments: @escaping (PointerTable) -> Arguments
   ) throws(ApusError) {
-    defer { note = "" }
+    defer { (note, expected) = ("", []) }
     guard plan.units > 0 else { return }
     guard let kernel = plan.kernel else { throw ApusError(.internal, "a plan has no kernel") }
     scratchBytes = max(scratchBytes, Int(plan.scratch_bytes))
     let step = PlannedStep(
       kernel: kernel, units: plan.units, grain: plan.grain, phases: plan.phases, node: Int32(current), note: note,
-      extents: currentExtents,
+      expected: expected, extents: currentExtents,
       argumentBytes: MemoryLayout<Arguments>.stride, buffers: touched.compactMap { $0 },
       writeArguments: { pointers, target in
         target.initializeMemory(as: Arguments.self, repeating: arguments(pointers), count: 1)

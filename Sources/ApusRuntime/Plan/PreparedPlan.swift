@@ -126,6 +126,8 @@ final class PreparedPlan {
 
   func note(ofStep step: Int) -> StaticString { steps[step].note }
 
+  func expected(ofStep step: Int) -> [Float] { steps[step].expected }
+
   func extents(ofStep step: Int) -> [Int] { steps[step].extents }
 
   /// Sizes, shapes and places of inputs and outputs.

@@ -547,6 +547,9 @@ public final class Session {
     public let steps: Int
     /// Which of an operator's kernels these are, where it has several: see `PlanDescription.Step`.
     public let kernels: [StaticString]
+    /// What the choice among a convolution's algorithms went by: the microseconds that each was expected to take on one thread
+    /// (the direct sum, Winograd's F(2x2), F(4x4), F(6x6)); empty where there was no choice.
+    public let expected: [Float]
     /// Of the node's first result.
     public let extents: [Int]
   }
@@ -560,11 +563,13 @@ public final class Session {
       let position = plan.node(ofStep: step)
       var (nanoseconds, count) = (UInt64(0), 0)
       var kernels: [StaticString] = []
+      var expected: [Float] = []
       let extents = plan.extents(ofStep: step)
       while step < plan.stepCount, plan.node(ofStep: step) == position {
         nanoseconds &+= plan.profile[step]
         let note = plan.note(ofStep: step)
         if note.utf8CodeUnitCount > 0 { kernels.append(note) }
+        expected += plan.expected(ofStep: step)
         count += 1
         step += 1
       }
@@ -572,7 +577,7 @@ public final class Session {
       entries.append(
         ProfileEntry(
           label: node?.label ?? "outputs", operatorName: node?.node.operatorName ?? "Copy", nanoseconds: nanoseconds,
-          steps: count, kernels: kernels, extents: extents))
+          steps: count, kernels: kernels, expected: expected, extents: extents))
     }
     return entries
   }

@@ -1,4 +1,5 @@
 // Which convolutions Winograd's algorithms compute.
+#include "conv_isa.h"
 #include "winograd.h"
 
 #pragma STDC FP_CONTRACT OFF
@@ -51,4 +52,13 @@ int32_t apusk_conv2d_f32_fastest(const apusk_conv2d_f32_args *args) {
   }
   // Winograd where it wins clearly.
   return least < 0.85 * time_of(*args, 0) ? best : 0;
+}
+
+int32_t apusk_conv2d_f32_expected(const apusk_conv_kernels *kernels, const apusk_conv2d_f32_args *args,
+                                  float microseconds[APUSK_CONV2D_ALGORITHMS]) {
+  if (args->groups < 1 || !apusk_conv2d_f32_winograd_fits(args)) return 0;
+  const apusk_conv_isa *isa = (const apusk_conv_isa *)kernels;  // its first member
+  const double each = (double)args->batch * (double)args->groups / (double)isa->gemm->multiplies_per_us;
+  for (int32_t m = 0; m <= APUSK_WINOGRAD_6; m += 2) microseconds[m / 2] = (float)(each * time_of(*args, m));
+  return APUSK_CONV2D_ALGORITHMS;
 }

@@ -56,6 +56,12 @@ const apusk_conv_kernels *apusk_conv_kernels_for(int32_t level);
 // from the sizes of one image, so it is the same on every level, for every batch and number of threads.
 int32_t apusk_conv2d_f32_fastest(const apusk_conv2d_f32_args *args);
 
+// What the choice goes by: the microseconds that each algorithm is expected to take on one thread of the level's CPU: direct,
+// then F(2x2), F(4x4), F(6x6). Returns how many there are to choose from: 4, or 0 where there is one alone.
+enum { APUSK_CONV2D_ALGORITHMS = 4 };
+int32_t apusk_conv2d_f32_expected(const apusk_conv_kernels *kernels, const apusk_conv2d_f32_args *args,
+                                  float microseconds[APUSK_CONV2D_ALGORITHMS]);
+
 // Whether Winograd's algorithms can compute this convolution.
 int32_t apusk_conv2d_f32_winograd_fits(const apusk_conv2d_f32_args *args);
 

@@ -55,7 +55,7 @@ extension ModelImport {
   }
 
   /// Calls in calls.
-  private static let maximumCalls = 64
+  static let maximumCalls = 64
 
   /// The attributes of a call by name, with the function's defaults.
   private func arguments(

@@ -27,7 +27,7 @@ final class ModelBuilder {
   private var written: [[Bool]] = []
   private let inlineBytes: Int
 
-  private let maximumNodes: Int
+  let maximumNodes: Int
   private var nodeCount = 0
 
   init(_ options: ONNXImporter.Options) {

@@ -32,7 +32,15 @@ final class ModelImport {
     self.functions = functions
   }
 
+  /// - Throws: what a graph or node is refused for; `limitExceeded` where functions stand for too many nodes.
   func run(_ graph: ONNXGraphProto) throws(ApusError) {
+    var size = InlinedSize(functions)
+    let nodes = size.nodes(of: graph)
+    guard nodes <= builder.maximumNodes else {
+      throw ApusError(
+        .limitExceeded, "the model has too many nodes once its functions are inlined",
+        expected: "at most \(builder.maximumNodes)", actual: nodes == .max ? "over 2^63" : "\(nodes)")
+    }
     _ = try importGraph(graph, outer: nil, parent: nil)
   }
 
