@@ -97,7 +97,7 @@ struct QuantizationPlan {
       else { return refuse(position, "its weights are no float32 matrix on the right") }
       return .product(weightAxis: 1)
     case "ConvTranspose", "LSTM", "GRU", "RNN", "Einsum", "DeformConv", "Attention":
-      return refuse(position, "the scheme has no integer form of \(node.operatorName)")
+      return refuse(position, "the scheme has no integer form of \(node.operatorName.string)")
     case "BatchNormalization": return refuse(position, "a batch normalization that follows no convolution")
     case "Add", "Mul":
       guard node.inputs.count == 2, draft.tensor(node.inputs[0]) == nil || draft.tensor(node.inputs[1]) == nil else { return nil }

@@ -58,6 +58,7 @@ extension QuantizationWork {
     layers = result.layers
     weightLayers = weights
     tellFloats(final, returned)
+    try tellCompiledFloats()
     accuracy = (try comparison.compare(quantized)).accuracy
     try measureErrors(best, final, result, samples, progress)
   }
@@ -135,6 +136,16 @@ extension QuantizationWork {
     }
     floats = reasons.sorted { $0.key < $1.key }.map { position, reason in
       (draft.graph.nodes[position].title, draft.graph.nodes[position].operatorName.string, reason)
+    }
+  }
+
+  /// Says what else computes in float between integers once the model is compiled.
+  private mutating func tellCompiledFloats() throws(ApusError) {
+    let (definition, data) = quantized.finished()
+    let known = Set(floats.map(\.node))
+    let compiled = try Model.made(of: definition, data: data, level: nil)
+    for line in FloatNodes(compiled.program).lines where !known.contains(line.node) {
+      floats.append((line.node, line.operatorName, line.reason))
     }
   }
 

@@ -30,6 +30,7 @@ extension Inspection {
       JSONMember("parameters", JSONValue(parameters)),
       JSONMember("needs", ["flops": JSONValue(file.needs.flops), "live_bytes": JSONValue(file.needs.liveBytes)]),
       JSONMember("cost", costJSON),
+      JSONMember("floats", floats?.json ?? .null),
       JSONMember("sections", .array(file.sections.map(section))),
       JSONMember("segments", .array(file.segments.enumerated().map(segment))),
       JSONMember(

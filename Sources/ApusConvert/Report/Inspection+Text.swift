@@ -9,6 +9,7 @@ extension Inspection {
     text += ports
     text += operators
     if let cost { text += costText(cost) }
+    if let floats, !floats.lines.isEmpty { text += "\n" + floats.text }
     if options.sections { text += sectionText }
     text += segmentText
     text += metadataText

@@ -29,6 +29,8 @@ public struct Inspection {
   /// Why cost, memory or stages are missing: the model may be one that this release can read but not run.
   public let notes: [String]
   let stages: [(name: String, lines: [String])]
+  /// What computes in float between 8-bit operators; nil where the model can't be run.
+  let floats: FloatNodes?
 
   /// - Throws: what opening the file throws; `unknownName` and `shapeMismatch` for shapes that the model does not take.
   public init(path: String, options: Options = Options()) throws(ApusError) {
@@ -43,8 +45,10 @@ public struct Inspection {
     var notes: [String] = []
     var cost: ModelCost?
     var memory: MemoryRequirements?
+    var floats: FloatNodes?
     do throws(ApusError) {
       let model = try Model.load(.path(path), options: .full)
+      floats = FloatNodes(model.program)
       if options.graph { stages.append(("program", GraphListing.program(model.program, file.definition))) }
       if let shapes {
         cost = try file.cost(inputShapes: shapes)
@@ -65,6 +69,7 @@ public struct Inspection {
     self.memory = memory
     self.notes = notes
     self.stages = stages
+    self.floats = floats
   }
 
   /// (operator, nodes that use it), in the order of `Needs.operators`.

@@ -168,7 +168,8 @@ extension Benchmark {
       text += "\nprofile, \(measurement.threads) thread\(measurement.threads == 1 ? "" : "s")\n"
       text += explains ? measurement.profile.explanation : measurement.profile.text
     }
-    return text
+    let floats = FloatNodes(model.program)
+    return explains && !floats.lines.isEmpty ? text + "\n" + floats.text : text
   }
 
   /// The document that Sources/modelconv/JSON.md describes under `apus.bench`.
@@ -178,7 +179,7 @@ extension Benchmark {
       "shapes": .object(
         zip(model.inputs, cost.inputShapes).map { JSONMember($0.name.string, ModelJSON.extents($1)) }),
       "flops": JSONValue(cost.operations), "load_nanoseconds": .float(loadTime), "prepare_nanoseconds": .float(prepareTime),
-      "peak_resident_bytes": JSONValue(peakResidentBytes),
+      "peak_resident_bytes": JSONValue(peakResidentBytes), "floats": FloatNodes(model.program).json,
       "measurements": .array(
         measurements.map {
           [
