@@ -135,6 +135,48 @@ extension ConvCase {
     }
   }
 
+  /// Maxima of 2x2 pixels are those of the results that the kernel gives without them; NaN where one of the four is.
+  @Test(arguments: [APUSK_WINOGRAD_2, APUSK_WINOGRAD_4, APUSK_WINOGRAD_6], [(2, 3), (13, 14), (17, 8), (12, 25)])
+  func maximaAreTakenOfTheTiles(algorithm: Int32, size: (Int, Int)) throws {
+    var random = ProductRandom(seed: 34)
+    var conv = ConvCase()
+    (conv.ih, conv.iw) = size
+    (conv.batch, conv.cin, conv.cout, conv.kh, conv.kw) = (2, 20, 70, 3, 3)
+    (conv.padTop, conv.padLeft, conv.padBottom, conv.padRight) = (1, 1, 1, 1)
+    (conv.winograd, conv.tail.activation) = (algorithm, APUSK_ACTIVATION_RELU)
+    conv.fill(&random)
+    conv.x[25] = .nan
+    conv.x[conv.x.count - 5] = -.infinity
+    let all = try conv.run(level: APUSK_LEVEL_PORTABLE, &random, whole: true)
+    let (height, width) = (conv.oh / 2, conv.ow / 2)
+    var expected: [Float] = []
+    for image in 0..<conv.batch {
+      for position in 0..<(height * width) {
+        let corner = (image * conv.oh + position / width * 2) * conv.ow + position % width * 2
+        for channel in 0..<conv.cout {
+          let four = [0, 1, conv.ow, conv.ow + 1].map { all[(corner + $0) * conv.cout + channel] }
+          expected.append(four.contains { $0.isNaN } ? .nan : four.reduce(-.infinity) { $1 > $0 ? $1 : $0 })
+        }
+      }
+    }
+    for level in productLevels {
+      let kernels = try #require(apusk_conv_kernels_for(level))
+      var a = conv.arguments()
+      a.pool = 1
+      let packed = ProductBuffer(count: Int(apusk_conv2d_f32_packed_bytes(kernels, &a)) / 4)
+      let w = ProductBuffer(conv.w), x = ProductBuffer(conv.x), y = ProductBuffer(count: expected.count)
+      apusk_conv2d_f32_pack(kernels, &a, w.floats, packed.floats)
+      (a.x, a.w, a.y) = (UnsafePointer(x.floats), UnsafePointer(packed.floats), y.floats)
+      var plan = apusk_plan()
+      try #require(apusk_conv2d_f32_plan(kernels, &a, &plan) == 0)
+      let scratch = ProductBuffer(count: Int(plan.scratch_bytes) / 4)
+      var worker = apusp_worker()
+      worker.scratch = UnsafeMutableRawPointer(scratch.floats)
+      withUnsafePointer(to: a) { for unit in 0..<plan.units { #expect(plan.kernel($0, unit, unit + 1, &worker) == 0) } }
+      #expect(productBits(y.values) == productBits(expected), "level \(level)")
+    }
+  }
+
   @Test func otherConvolutionsAreStatuses() throws {
     for level in productLevels {
       let kernels = try #require(apusk_conv_kernels_for(level))
@@ -151,6 +193,10 @@ extension ConvCase {
       #expect(status { $0.winograd = 3 } == 100)
       #expect(status { $0.winograd = 8 } == 100)
       #expect(status { $0.winograd = -2 } == 100)
+      #expect(status { $0.pool = 1 } == 0)
+      #expect(status { ($0.pool, $0.winograd) = (1, 0) } == 100)
+      #expect(status { ($0.pool, $0.tail.activation) = (1, APUSK_ACTIVATION_TANH) } == 100)
+      #expect(status { $0.pool = 2 } == 100)
       #expect(status { $0.stride_w = 2 } == 100)
       #expect(status { $0.dilation_h = 2 } == 100)
       #expect(status { $0.groups = 4 } == 100)

@@ -48,10 +48,10 @@ extension KernelBinding {
     if residual != nil { arguments.tail.residual_row_stride = arguments.cout }
     let kernels = apusk_conv_kernels_for(builder.level)
     let source = try builder.pixels(node.input(0))
-    let target = try builder.outputPixels(node.output(0))
     arguments.x_pixel_stride = Int64(source.stride)
-    arguments.y_pixel_stride = Int64(target.stride)
     arguments.winograd = builder.winogradTile(&arguments, weights: node.input(1))
+    let target = try builder.outputPixels(try pooledResult(builder, node, &arguments) ?? node.output(0))
+    arguments.y_pixel_stride = Int64(target.stride)
     var plan = apusk_plan()
     try builder.check(apusk_conv2d_f32_plan(kernels, &arguments, &plan))
     let packed = try builder.packedPlanarWeights(node.input(1), arguments)
@@ -76,8 +76,33 @@ extension KernelBinding {
 }
 
 extension KernelBinding {
+  /// The result of the MaxPool over 2x2 pixels that alone reads a convolution's, where the transform of Winograd's outputs can
+  /// take their maxima; then nothing is left of that node.
+  private static func pooledResult(
+    _ builder: PlanBuilder, _ node: BoundNode, _ sizes: inout apusk_conv2d_f32_args
+  ) throws(ApusError) -> ValueID? {
+    guard sizes.winograd != 0, sizes.oh > 1, sizes.ow > 1, node.node.residual == nil,
+      let (reader, position) = try builder.onlyReader(of: node.output(0)),
+      reader.node.node.domain == .onnx, reader.node.node.operatorName == "MaxPool", reader.node.node.outputs.count == 1,
+      reader.node.isPlain
+    else { return nil }
+    let pool = try planarPool(builder, reader)
+    guard pool.kernel_height == 2, pool.kernel_width == 2, pool.stride_height == 2, pool.stride_width == 2,
+      pool.dilation_height == 1, pool.dilation_width == 1, pool.pad_top == 0, pool.pad_left == 0,
+      pool.output_height == sizes.oh / 2, pool.output_width == sizes.ow / 2
+    else { return nil }
+    sizes.pool = 1
+    guard apusk_conv2d_f32_pool_fits(&sizes) != 0 else {
+      sizes.pool = 0
+      return nil
+    }
+    builder.absorb(position)
+    return reader.output(0)
+  }
+
   /// The kernel that computes a convolution, and why.
   private static func choice(_ sizes: apusk_conv2d_f32_args) -> StaticString {
+    if sizes.pool != 0 { return "Winograd: fewer products, and maxima of 2x2 pixels" }
     if sizes.winograd == 2 { return "Winograd F(2x2, 3x3): fewer products" }
     if sizes.winograd == 4 { return "Winograd F(4x4, 3x3): fewer products" }
     if sizes.winograd == 6 { return "Winograd F(6x6, 3x3): fewer products" }

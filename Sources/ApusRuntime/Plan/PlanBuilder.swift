@@ -56,6 +56,8 @@ final class PlanBuilder {
   private var outputPorts: [Int?]
   /// By value id: how many readers are still to be emitted.
   private var pendingReaders: [Int]
+  /// Positions of nodes whose work an earlier node's step does.
+  private var absorbed: [Int] = []
   /// Of the next step: which of an operator's kernels it is, and what for.
   var note: StaticString = ""
   /// Of the next step: see `PlannedStep`.
@@ -88,7 +90,7 @@ final class PlanBuilder {
     }
     for (position, node) in program.nodes.enumerated() {
       current = position
-      if isKnown(node) { continue }
+      if isKnown(node) || absorbed.contains(position) { continue }
       do throws(ApusError) {
         try emit(node)
       } catch {
@@ -169,6 +171,20 @@ final class PlanBuilder {
     pendingReaders.append(readers)
     return id
   }
+
+  /// The node that alone reads a value of the current node, if nothing else wants it, and its position.
+  func onlyReader(of id: ValueID) throws(ApusError) -> (node: BoundNode, position: Int)? {
+    guard outputPorts[Int(id)] == nil, pendingReaders[Int(id)] == 1 else { return nil }
+    for position in program.nodes.indices where position > current && program.nodes[position].reads.contains(id) {
+      let node = program.nodes[position]
+      let schema = try registry.schema(of: node.node)
+      return (BoundNode(node, schema: schema, inference: inference, tensors: constants.tensors), position)
+    }
+    return nil
+  }
+
+  /// Declares that the current node's step writes the results of a later one.
+  func absorb(_ position: Int) { absorbed.append(position) }
 
   /// Lets the current node be another one while it is emitted.
   func replaceCurrent(_ node: ProgramNode) { program.nodes[current] = node }

@@ -115,7 +115,7 @@ int32_t apusk_deform_conv_f32_run(const apusk_conv_isa *isa, const apusk_deform_
       .lanes = VL,                                                                                            \
       .depthwise = depthwise_row,                                                                             \
       .depthwise_seven = {DEPTHWISE_SEVENS, grouped_3_1, grouped_3_2},                                        \
-      .winograd = {winograd_input, winograd_output},                                                          \
+      .winograd = {winograd_input, winograd_output, winograd_pool},                                           \
       .lone_channel = &lone,                                                                                  \
   };
 

@@ -61,7 +61,7 @@ static int32_t check(const apusk_conv_kernels *kernels, const apusk_conv2d_f32_a
       !in_range(a->dilation_h, 1) || !in_range(a->dilation_w, 1) || !in_range(a->pad_top, 0) ||
       !in_range(a->pad_left, 0) || !in_range(a->x_pixel_stride, a->cin) || !in_range(a->y_pixel_stride, a->cout) ||
       a->tail.activation < 0 || a->tail.activation >= APUSK_ACTIVATION_COUNT || !algorithm_fits(a) ||
-      (a->winograd && !apusk_conv2d_f32_winograd_fits(a))) {
+      (a->winograd && !apusk_conv2d_f32_winograd_fits(a)) || (a->pool != 0 && !apusk_conv2d_f32_pool_fits(a))) {
     return 100;
   }
   int64_t floats;

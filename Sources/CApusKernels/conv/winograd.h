@@ -65,9 +65,19 @@ typedef struct apusk_winograd_output {
   float low, high;  // infinite where there is no bound
 } apusk_winograd_output;
 
+// Maxima of 2x2 pixels: rows x columns of them. Source pixel (i, j) is at source[i * source_row + j * source_pixel].
+typedef struct apusk_winograd_pool {
+  const float *source;
+  int64_t source_row, source_pixel;
+  float *y;
+  int64_t y_row, y_pixel;
+  int64_t rows, columns, channels;
+} apusk_winograd_pool;
+
 typedef struct apusk_winograd_transforms {
   void (*input)(const apusk_winograd_input *tile);
   void (*output)(const apusk_winograd_output *tile);
+  void (*pool)(const apusk_winograd_pool *tile);
 } apusk_winograd_transforms;
 
 // Weights of `columns` <= width output channels, [columns, group_cin, 3, 3], to [points, group_cin, width].

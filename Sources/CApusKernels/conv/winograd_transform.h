@@ -43,6 +43,16 @@ SIMD_INLINE void output_line(const int m, const float *f, const vf *t, vf *y) {
 
 // --- A tile of 16, 8 or 1 channels ---
 
+SIMD_INLINE vf load_left(const float *p, int64_t left) { return left >= VL ? vload(p) : vload_n(p, left); }
+
+SIMD_INLINE void store_left(float *p, vf v, int64_t left) {
+  if (left >= VL) {
+    vstore(p, v);
+  } else {
+    vstore_n(p, v, left);
+  }
+}
+
 // Pixels of a tile that is m outputs high, columns transformed: lines[j] is column j.
 SIMD_INLINE void input_columns(const int m, const apusk_winograd_input *tile, int64_t c, vf (*lines)[8]) {
   const int64_t left = tile->channels - c;
@@ -95,7 +105,7 @@ SIMD_INLINE void output_rows(const int m, const apusk_winograd_output *tile, int
   const int64_t left = tile->channels - c, columns = tile->columns;
   const vf low = vset1(tile->low), high = vset1(tile->high);
   vf bias = vset1(-0.0f);  // v + -0 is v, whatever v is
-  if (tile->bias) bias = left >= VL ? vload(tile->bias + c) : vload_n(tile->bias + c, left);
+  if (tile->bias) bias = load_left(tile->bias + c, left);
   for (int i = 0; i < tile->rows; i++) {
     vf line[8], values[8];
     SIMD_UNROLL for (int j = 0; j < m + 2; j++) line[j] = lines[j][i];
@@ -105,15 +115,10 @@ SIMD_INLINE void output_rows(const int m, const apusk_winograd_output *tile, int
     for (int j = 0; j < columns; j++) {
       vf v = vadd(values[j], bias);
       if (residual) {
-        v = vadd(v, left >= VL ? vload(residual) : vload_n(residual, left));
+        v = vadd(v, load_left(residual, left));
         residual += tile->residual_pixel;
       }
-      v = vlower(vraise(v, low), high);
-      if (left >= VL) {
-        vstore(y, v);
-      } else {
-        vstore_n(y, v, left);
-      }
+      store_left(y, vlower(vraise(v, low), high), left);
       y += tile->y_pixel;
     }
   }
@@ -128,5 +133,23 @@ SIMD_TARGET static void winograd_output(const apusk_winograd_output *tile) {
     if (tile->row->m == 6) output_rows(6, tile, c, lines);
     else if (tile->row->m == 4) output_rows(4, tile, c, lines);
     else output_rows(2, tile, c, lines);
+  }
+}
+
+SIMD_TARGET static void winograd_pool(const apusk_winograd_pool *tile) {
+  for (int64_t i = 0; i < tile->rows; i++) {
+    for (int64_t j = 0; j < tile->columns; j++) {
+      const float *x = tile->source + 2 * (i * tile->source_row + j * tile->source_pixel);
+      for (int64_t c = 0; c < tile->channels; c += VL) {
+        const int64_t left = tile->channels - c;
+        vf most = load_left(x + c, left), nan = most;
+        SIMD_UNROLL for (int k = 1; k < 4; k++) {
+          const vf next = load_left(x + (k & 1) * tile->source_pixel + (k >> 1) * tile->source_row + c, left);
+          nan = vnan_if(next, nan);
+          most = vraise(most, next);
+        }
+        store_left(tile->y + i * tile->y_row + j * tile->y_pixel + c, vnan_if(nan, most), left);
+      }
+    }
   }
 }

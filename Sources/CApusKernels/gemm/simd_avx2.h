@@ -50,6 +50,10 @@ SIMD_INLINE vf vfrom_group(vf v, int64_t group, int64_t i) {
   __m256i first = _mm256_and_si256(lanes, _mm256_set1_epi32((int32_t)-group));
   return _mm256_permutevar8x32_ps(v, _mm256_add_epi32(first, _mm256_set1_epi32((int32_t)i)));
 }
+// NaN where x is one.
+SIMD_INLINE vf vnan_if(vf x, vf v) {
+  return _mm256_blendv_ps(v, _mm256_set1_ps(__builtin_nanf("")), _mm256_cmp_ps(x, x, _CMP_UNORD_Q));
+}
 SIMD_INLINE vf vif_less(vf a, vf b, vf yes, vf no) {
   return _mm256_blendv_ps(no, yes, _mm256_cmp_ps(a, b, _CMP_LT_OQ));
 }

@@ -35,6 +35,10 @@ SIMD_INLINE vf vfrom_group(vf v, int64_t group, int64_t i) {
   __m512i first = _mm512_and_si512(lanes, _mm512_set1_epi32((int32_t)-group));
   return _mm512_permutexvar_ps(_mm512_add_epi32(first, _mm512_set1_epi32((int32_t)i)), v);
 }
+// NaN where x is one.
+SIMD_INLINE vf vnan_if(vf x, vf v) {
+  return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), v, _mm512_set1_ps(__builtin_nanf("")));
+}
 SIMD_INLINE vf vif_less(vf a, vf b, vf yes, vf no) {
   return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), no, yes);
 }

@@ -27,4 +27,5 @@ SIMD_INLINE vf vdiv(vf a, vf b) { return a / b; }
 SIMD_INLINE vf vabs(vf a) { return fabsf(a); }
 SIMD_INLINE vf vraise(vf v, vf low) { return v < low ? low : v; }       // NaN stays
 SIMD_INLINE vf vlower(vf v, vf high) { return v > high ? high : v; }    // NaN stays
+SIMD_INLINE vf vnan_if(vf x, vf v) { return x != x ? NAN : v; }  // of x: NaN
 SIMD_INLINE vf vif_less(vf a, vf b, vf yes, vf no) { return a < b ? yes : no; }

@@ -33,6 +33,9 @@ typedef struct apusk_conv2d_f32_args {
   int64_t x_pixel_stride, y_pixel_stride;
   int32_t winograd;                 // the algorithm: 0 for the sum above; one of APUSK_WINOGRAD_2 ... 6
   apusk_tail tail;                  // rows are output pixels, columns output channels; bias [cout]
+  // 1: y is [batch, oh / 2, ow / 2, cout], the maxima of 2x2 pixels of the result, as apusk_pool_f32 has them. With one of
+  // Winograd's algorithms and a tail that only adds the bias and has bounds.
+  int32_t pool;
   // Written by apusk_conv2d_f32_plan.
   int64_t rows_per_unit;
   int64_t panels_per_unit;
@@ -64,6 +67,9 @@ int32_t apusk_conv2d_f32_expected(const apusk_conv_kernels *kernels, const apusk
 
 // Whether Winograd's algorithms can compute this convolution.
 int32_t apusk_conv2d_f32_winograd_fits(const apusk_conv2d_f32_args *args);
+
+// Whether they can take the maxima of its 2x2 pixels, too: `pool` of these arguments may be 1.
+int32_t apusk_conv2d_f32_pool_fits(const apusk_conv2d_f32_args *args);
 
 // Bytes of the packed weights; -1 if a size is not positive, groups do not divide the channels, the algorithm does not fit, or
 // it overflows. The packing depends on cin, cout, groups, kh, kw, winograd and the level only.
