@@ -23,6 +23,9 @@ typedef struct apusk_integer_tile {
   int64_t runs_y, runs_x, quads;
   const int8_t *b;             // the first quad of the first panel
   int64_t panel;               // bytes between panels
+  // Of two panels: what is asked for beside the products, so many bytes further for each quad, for tiles to come.
+  const char *ahead;
+  int64_t ahead_step;
   const uint32_t *flip;        // one of apusk_integer_flips
   int32_t panels;
   int64_t rows;

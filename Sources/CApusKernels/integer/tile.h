@@ -9,7 +9,8 @@
 LANES_INLINE void tile_body(const apusk_integer_tile *t, const int rows, const int panels) {
   lanes_int sums[TILE_ROWS][TILE_PANELS * TILE_VECTORS];
   const int8_t *b = t->b;
-  const int64_t a_row = t->a_row, panel = t->panel, quads = t->quads, runs_x = t->runs_x;
+  const int64_t a_row = t->a_row, panel = t->panel, quads = t->quads, runs_x = t->runs_x, ahead_step = t->ahead_step;
+  const char *ahead = t->ahead;
   const lanes_int flip = lanes_load(t->flip);
   LANES_UNROLL for (int i = 0; i < rows; i++) {
     LANES_UNROLL for (int v = 0; v < panels * TILE_VECTORS; v++) sums[i][v] = lanes_load(t->start + v * LANES);
@@ -43,6 +44,10 @@ LANES_INLINE void tile_body(const apusk_integer_tile *t, const int rows, const i
           if (pending) pending = TILE_ENDS_ROW(pending);
         }
 #endif
+        if (panels == 2) {
+          __builtin_prefetch(ahead, 0, 2);
+          ahead += ahead_step;
+        }
         b += 4 * APUSK_INTEGER_PANEL;
         a += 4;
       } while (a != end);
