@@ -82,20 +82,23 @@ public struct Profile: Sendable {
   }
 
   /// The same with what was planned for each node: the kernels that were chosen and why, the result's shape, the number of
-  /// steps, and the achieved rate.
+  /// steps, and the achieved rate; of a convolution with several algorithms the times that the choice went by, on one thread.
   public var explanation: String {
     let total = max(lines.reduce(0) { $0 + $1.nanoseconds }, 1)
-    var table = TextTable(
-      .init(title: "node"), .init(title: "shape"), .init(title: "kernels"), .init(title: "steps", alignment: .right),
-      .init(title: "time", alignment: .right), .init(title: "GFLOP/s", alignment: .right),
-      .init(title: "share", alignment: .right))
+    var columns: [TextTable.Column] = [.init(title: "node"), .init(title: "shape"), .init(title: "kernels")]
+    let hasExpected = lines.contains { !$0.expected.isEmpty }
+    if hasExpected { columns.append(.init(title: "expected: direct, F(2x2), F(4x4), F(6x6)")) }
+    for title in ["steps", "time", "GFLOP/s", "share"] { columns.append(.init(title: title, alignment: .right)) }
+    var table = TextTable()
+    table.columns = columns
     table.rows = lines.map { line in
-      [
-        line.label, Shape(line.extents).text(symbols: []), line.choice, "\(line.steps)",
-        Quantity.duration(nanoseconds: line.nanoseconds),
-        line.operations == 0 ? "-" : Quantity.gigaflops(line.operations, nanoseconds: line.nanoseconds),
-        Quantity.percent(line.nanoseconds / total),
-      ]
+      let expected = line.expected.map { Quantity.duration(nanoseconds: Double($0) * 1000) }.joined(separator: ", ")
+      return [line.label, Shape(line.extents).text(symbols: []), line.kernels.joined(separator: "; ")]
+        + (hasExpected ? [expected] : []) + [
+          "\(line.steps)", Quantity.duration(nanoseconds: line.nanoseconds),
+          line.operations == 0 ? "-" : Quantity.gigaflops(line.operations, nanoseconds: line.nanoseconds),
+          Quantity.percent(line.nanoseconds / total),
+        ]
     }
     return table.text()
   }
@@ -110,18 +113,6 @@ public struct Profile: Sendable {
           "expected_nanoseconds": .array($0.expected.map { .float(Double($0) * 1000) }), "shape": ModelJSON.extents($0.extents),
         ]
       })
-  }
-}
-
-extension Profile.Line {
-  /// The kernels, and the times that the choice among a convolution's algorithms went by.
-  var choice: String {
-    let kernels = kernels.joined(separator: "; ")
-    guard !expected.isEmpty else { return kernels }
-    let times = zip(["direct", "F(2x2)", "F(4x4)", "F(6x6)"], expected).map { name, microseconds in
-      name + " " + Quantity.duration(nanoseconds: Double(microseconds) * 1000)
-    }
-    return kernels + " (expected on a thread: " + times.joined(separator: ", ") + ")"
   }
 }
 
