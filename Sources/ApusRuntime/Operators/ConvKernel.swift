@@ -52,26 +52,16 @@ extension KernelBinding {
     arguments.winograd = builder.winogradTile(&arguments, weights: node.input(1))
     let target = try builder.outputPixels(try pooledResult(builder, node, &arguments) ?? node.output(0))
     arguments.y_pixel_stride = Int64(target.stride)
-    var plan = apusk_plan()
-    try builder.check(apusk_conv2d_f32_plan(kernels, &arguments, &plan))
     let packed = try builder.packedPlanarWeights(node.input(1), arguments)
-    let (input, output) = (source.buffer, target.buffer)
-    let base = arguments
     builder.note = choice(arguments)
     var expected = InlineArray<4, Float>(repeating: 0)
     var times = expected.mutableSpan
     if times.withUnsafeMutableBufferPointer({ apusk_conv2d_f32_expected(kernels, &arguments, $0.baseAddress) }) > 0 {
       builder.expected = expected.indices.map { expected[$0] }
     }
-    try builder.emit(plan, [input, packed, bias, residual, output]) { pointers in
-      var arguments = base
-      arguments.x = UnsafePointer(pointers.floats(input))
-      arguments.w = UnsafePointer(pointers.floats(packed))
-      arguments.y = pointers.floats(output)
-      arguments.tail.bias = UnsafePointer(pointers.floats(bias))
-      arguments.tail.residual = UnsafePointer(pointers.floats(residual))
-      return arguments
-    }
+    let convolution = PlacedConvolution(
+      sizes: arguments, input: source.buffer, packed: packed, bias: bias, residual: residual, output: target.buffer)
+    try builder.emit(convolution, of: node.input(0), to: node.output(0))
   }
 }
 

@@ -58,6 +58,8 @@ final class PlanBuilder {
   private var pendingReaders: [Int]
   /// Positions of nodes whose work an earlier node's step does.
   private var absorbed: [Int] = []
+  /// What the last step computes, if that is convolutions.
+  var lastConvolutions: ConvolutionChain?
   /// Of the next step: which of an operator's kernels it is, and what for.
   var note: StaticString = ""
   /// Of the next step: see `PlannedStep`.
@@ -339,6 +341,7 @@ final class PlanBuilder {
     _ plan: apusk_plan, _ touched: [BufferID?], arguments: @escaping (PointerTable) -> Arguments
   ) throws(ApusError) {
     defer { (note, expected) = ("", []) }
+    lastConvolutions = nil
     guard plan.units > 0 else { return }
     guard let kernel = plan.kernel else { throw ApusError(.internal, "a plan has no kernel") }
     scratchBytes = max(scratchBytes, Int(plan.scratch_bytes))
@@ -355,6 +358,19 @@ final class PlanBuilder {
       buffers[index].lastStep = max(buffers[index].lastStep, steps.count)
     }
     steps.append(step)
+  }
+
+  /// Takes back the last step, for one that computes what it does too and leaves no `result` in memory.
+  func withdrawLastStep(making result: BufferID) {
+    steps.removeLast()
+    buffers[result.index].firstStep = Int.max
+    buffers[result.index].lastStep = -1
+  }
+
+  /// Whether the current node alone reads a value, once, which lies in memory of its own.
+  func isOnlyReader(of id: ValueID) -> Bool {
+    guard let buffer = channelsLast[Int(id)], outputPorts[Int(id)] == nil, pendingReaders[Int(id)] == 1 else { return false }
+    return buffers[buffer.index].isArena && buffers[buffer.index].values == [id]
   }
 
   private var currentExtents: [Int] {

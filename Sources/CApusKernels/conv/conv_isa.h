@@ -2,6 +2,7 @@
 #ifndef APUSK_CONV_ISA_H
 #define APUSK_CONV_ISA_H
 
+#include "apusk_conv_chain.h"
 #include "apusk_conv_nd.h"
 #include "apusk_deform_conv.h"
 #include "conv_shape.h"
@@ -83,6 +84,8 @@ int32_t apusk_conv_nd_pack_f32_run(const apusk_conv_isa *isa, const apusk_conv_n
                                    int64_t end);
 int32_t apusk_deform_conv_f32_run(const apusk_conv_isa *isa, const apusk_deform_conv_args *args, int64_t begin,
                                   int64_t end, apusp_worker *worker);
+int32_t apusk_conv_chain_f32_run(const apusk_conv_isa *isa, const apusk_conv_chain_args *args, int64_t begin, int64_t end,
+                                 apusp_worker *worker);
 
 #define APUSK_CONV_ENTRY(isa, gemm_isa, lone, level_number)                                                       \
   static int32_t conv2d(const void *args, int64_t begin, int64_t end, apusp_worker *worker) {                 \
@@ -108,9 +111,12 @@ int32_t apusk_deform_conv_f32_run(const apusk_conv_isa *isa, const apusk_deform_
   static int32_t deform_conv(const void *args, int64_t begin, int64_t end, apusp_worker *worker) {            \
     return apusk_deform_conv_f32_run(&isa, args, begin, end, worker);                                         \
   }                                                                                                           \
+  static int32_t conv_chain(const void *args, int64_t begin, int64_t end, apusp_worker *worker) {             \
+    return apusk_conv_chain_f32_run(&isa, args, begin, end, worker);                                          \
+  }                                                                                                           \
   const apusk_conv_isa isa = {                                                                                \
       .kernels = {level_number, &gemm_isa.kernels, conv2d, conv2d_depthwise, conv2d_pack, conv_nd,            \
-                  conv_nd_depthwise, conv_nd_pack, deform_conv},                                              \
+                  conv_nd_depthwise, conv_nd_pack, deform_conv, conv_chain},                                 \
       .gemm = &gemm_isa,                                                                                      \
       .lanes = VL,                                                                                            \
       .depthwise = depthwise_row,                                                                             \

@@ -26,30 +26,35 @@
 #define TILE_MM(operation) _mm256_##operation##_ps
 #include "gemm_tile.h"
 
+// One vector of a panel's columns, from `first` on, of any number of rows: seven are chains enough.
+static void tile_part(const apusk_tile *t, void (*const *kernels)(const apusk_tile *), int32_t first) {
+  apusk_tile part = *t;
+  apusk_tile_end end;
+  part.b += first;
+  part.c += first;
+  if (t->end) {
+    end = *t->end;
+    if (end.bias) end.bias += first;
+    if (end.residual) end.residual += first;
+    part.end = &end;
+  }
+  part.rows = t->rows > 7 ? t->rows / 2 : t->rows;
+  kernels[part.rows - 1](&part);
+  if (part.rows == t->rows) return;
+  part.a += part.rows * t->a_row;
+  part.c += part.rows * t->c_row;
+  if (t->end && end.residual) end.residual += part.rows * end.residual_row;
+  part.rows = t->rows - part.rows;
+  kernels[part.rows - 1](&part);
+}
+
 static void tile(const apusk_tile *t) {
   if (t->width == 32) {
     tiles_32[t->rows - 1](t);
     return;
   }
-  // Seven rows are chains enough for one vector of columns.
-  void (*const *narrow)(const apusk_tile *) = t->width == 16 ? tiles_16 : tiles_8;
-  if (t->rows <= 7) {
-    narrow[t->rows - 1](t);
-    return;
-  }
-  apusk_tile half = *t;
-  half.rows = t->rows / 2;
-  narrow[half.rows - 1](&half);
-  half.a += half.rows * t->a_row;
-  half.c += half.rows * t->c_row;
-  apusk_tile_end end;
-  if (t->end && t->end->residual) {
-    end = *t->end;
-    end.residual += half.rows * end.residual_row;
-    half.end = &end;
-  }
-  half.rows = t->rows - half.rows;
-  narrow[half.rows - 1](&half);
+  if (t->width >= 16) tile_part(t, tiles_16, 0);
+  if (t->width != 16) tile_part(t, tiles_8, t->width - 8);
 }
 
 #define WIDE_VECTORS 2

@@ -42,7 +42,7 @@ typedef struct apusk_tile {
   float *c;
   int64_t c_row;
   int32_t rows;   // 1 ... mr
-  int32_t width;  // 8, 16, ... nr: a power of two
+  int32_t width;  // 8, 16, 24, 32, nr at most
   bool resume;    // c holds the chains before these
   const apusk_tile_end *end;  // NULL: raw sums
   // `ahead_step` bytes of what is wanted soon (NULL: nothing) come into the L2 cache for each float of depth: 0 or a line.
@@ -117,7 +117,7 @@ static inline int32_t apusk_gemm_panel_width(int64_t n, int64_t panel, int32_t n
   int64_t rest = n - panel * nr;
   int32_t width = nr;
   while (width > 8 && width / 2 >= rest) width /= 2;
-  return width;
+  return width == 32 && rest <= 24 ? 24 : width;
 }
 
 static inline int64_t apusk_gemm_panels(int64_t n, int32_t nr) { return n / nr + (n % nr != 0); }

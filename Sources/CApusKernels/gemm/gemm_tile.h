@@ -4,6 +4,10 @@
 // TILE_MR       6, 7 or 14
 // TILE_VECTORS  vectors across
 // TILE_VL, TILE_V, TILE_MM(operation): the vector, its type, its intrinsics
+//
+// Kernels of one vector also do a part of a wider panel.
+#include <math.h>
+
 #include "gemm_isa.h"
 
 #define TILE_PASTE_(a, b) a##b
@@ -24,7 +28,7 @@ SIMD_INLINE void TILE_NAME(_body)(const apusk_tile *t, const int rows) {
   _Alignas(64) float totals[TILE_MR * TILE_VECTORS * TILE_VL];
   TILE_V sums[TILE_MR][TILE_VECTORS];
   const float *b = t->b;
-  const int64_t a_row = t->a_row, ahead_step = t->ahead_step;
+  const int64_t a_row = t->a_row, ahead_step = t->ahead_step, b_row = TILE_VECTORS > 1 ? TILE_VECTORS * TILE_VL : t->width;
   const char *ahead = t->ahead ? t->ahead : (const char *)b;
   const float *y = t->a;
   int64_t x = t->first_x, rest = t->run - t->first_p;
@@ -47,7 +51,7 @@ SIMD_INLINE void TILE_NAME(_body)(const apusk_tile *t, const int rows) {
           TILE_V value = TILE_MM(set1)(a[i * a_row]);
           SIMD_UNROLL for (int v = 0; v < TILE_VECTORS; v++) sums[i][v] = TILE_MM(fmadd)(value, columns[v], sums[i][v]);
         }
-        b += TILE_VECTORS * TILE_VL;
+        b += b_row;
         if (TILE_VECTORS * TILE_VL > 8) {  // the narrowest loads as much as it can already
           __builtin_prefetch(ahead, 0, 2);
           ahead += ahead_step;
@@ -79,8 +83,14 @@ SIMD_INLINE void TILE_NAME(_body)(const apusk_tile *t, const int rows) {
         TILE_EACH(TILE_MM(add)(sum, TILE_MM(loadu)(end->residual + i * end->residual_row + v * TILE_VL)))
       }
       // For NaN and for equal zeros these give their second operand.
-      const TILE_V low = TILE_MM(set1)(end->low), high = TILE_MM(set1)(end->high);
-      TILE_EACH(TILE_MM(min)(high, TILE_MM(max)(low, sum)))
+      if (end->low > -INFINITY) {
+        const TILE_V low = TILE_MM(set1)(end->low);
+        TILE_EACH(TILE_MM(max)(low, sum))
+      }
+      if (end->high < INFINITY) {
+        const TILE_V high = TILE_MM(set1)(end->high);
+        TILE_EACH(TILE_MM(min)(high, sum))
+      }
     }
     SIMD_UNROLL for (int i = 0; i < rows; i++) {
       SIMD_UNROLL for (int v = 0; v < TILE_VECTORS; v++) TILE_MM(storeu)(to + i * to_row + v * TILE_VL, sums[i][v]);

@@ -9,6 +9,7 @@
 #include "apusk_cast.h"
 #include "apusk_contract.h"
 #include "apusk_conv.h"
+#include "apusk_conv_chain.h"
 #include "apusk_conv_nd.h"
 #include "apusk_deform_conv.h"
 #include "apusk_element_type.h"

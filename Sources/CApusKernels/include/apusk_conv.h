@@ -51,6 +51,7 @@ typedef struct apusk_conv_kernels {
   apusp_kernel conv_nd_depthwise_f32;       // the same where cin == groups
   apusp_kernel conv_nd_pack_f32;            // args: apusk_conv_nd_pack_f32_args
   apusp_kernel deform_conv_f32;             // args: apusk_deform_conv_args (apusk_deform_conv.h)
+  apusp_kernel conv_chain_f32;              // args: apusk_conv_chain_args (apusk_conv_chain.h)
 } apusk_conv_kernels;
 
 const apusk_conv_kernels *apusk_conv_kernels_for(int32_t level);

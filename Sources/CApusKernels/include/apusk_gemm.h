@@ -23,7 +23,7 @@ extern "C" {
 #define APUSK_GEMM_CHAIN 256
 
 // Packed B, by panels of `nr` columns: panel q starts at float q * nr * k and holds, for p = 0 ..< k, a row of `w`
-// columns: nr, in the last panel the rest of n rounded up to a power of two, at least 8, with +0 where n has ended.
+// columns: nr, in the last panel the rest of n rounded up to 8, 16, 24 or 32, with +0 where n has ended.
 // The buffer is aligned to 64 bytes. Two levels with the same nr share packed weights.
 typedef struct apusk_gemm_kernels {
   int32_t level;
