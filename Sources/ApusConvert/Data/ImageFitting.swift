@@ -18,8 +18,7 @@ struct ImageFitting {
       (target, isColor) = (nil, false)
       return
     }
-    let mayBeFirst = [nil, 1, 3].contains(shape[1].value)
-    let isChannelsLast = options.layout.map { $0 == .nhwc } ?? (!mayBeFirst && [1, 3].contains(shape[3].value))
+    let isChannelsLast = options.layout.map { $0 == .nhwc } ?? input.isChannelsLast(of: [1, 3])
     let axis = isChannelsLast ? 1 : 2
     isColor = shape[isChannelsLast ? 3 : 1].value == 3
     if let height = shape[axis].value, let width = shape[axis + 1].value { target = (width, height) } else { target = nil }

@@ -48,7 +48,7 @@ struct Normalization {
     )
     let last = [height, width, channels]
     let planes = [channels, height, width]
-    let isPlanes = layout.map { $0 == .nchw } ?? !isChannelsLast(input, channels)
+    let isPlanes = layout.map { $0 == .nchw } ?? !input.isChannelsLast(of: [channels])
     let extents = isPlanes ? planes : last
     var result = array
     do throws(ApusError) {
@@ -76,12 +76,6 @@ struct Normalization {
     result = try converted(result, channelAxis: isPlanes ? 1 : 3, input)
     result.dimensions = shape
     return result
-  }
-
-  private func isChannelsLast(_ input: SampleInput, _ channels: Int) -> Bool {
-    guard let shape = input.shape, shape.rank == 4 else { return false }
-    func fits(_ dimension: Dimension) -> Bool { (dimension.value ?? channels) == channels }
-    return !fits(shape[1]) && fits(shape[3])
   }
 
   // MARK: Numbers

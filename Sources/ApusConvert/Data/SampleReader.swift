@@ -42,4 +42,11 @@ struct SampleInput {
 
   /// The number of axes without the batch; nil where unknown.
   var sampleRank: Int? { shape.map { max(0, $0.rank - 1) } }
+
+  /// Whether it is an image whose last axis alone may be that of channels, of one of the numbers given.
+  func isChannelsLast(of channels: [Int]) -> Bool {
+    guard let shape, shape.rank == 4 else { return false }
+    func fits(_ dimension: Dimension) -> Bool { dimension.value.map { channels.contains($0) } ?? true }
+    return !fits(shape[1]) && fits(shape[3])
+  }
 }

@@ -141,6 +141,15 @@ public struct Program: Sendable {
     return counts
   }
 
+  /// The position of the last node that reads each value, or nil where none does.
+  func lastReaders() -> [Int?] {
+    var readers: [Int?] = Array(repeating: nil, count: graph.values.count)
+    for (position, node) in nodes.enumerated() {
+      for id in node.reads { readers[Int(id)] = position }
+    }
+    return readers
+  }
+
   /// The position of the node that writes each value, or nil for inputs and constants.
   func writers() -> [Int?] {
     var writers: [Int?] = Array(repeating: nil, count: graph.values.count)

@@ -69,8 +69,7 @@ extension KernelBinding {
     if let planar, x.count <= 4 {
       let type = try builder.elementType(node.input(0))
       if type == .float32 { return try emitPlanarPool(builder, node, planar, window, pads) }
-      // Of fewer channels than a vector has bytes, the kernel for any number of axes takes a pixel at a time.
-      if planar == APUSK_POOL_MAX, type == .int8 || type == .uint8, x[1] >= 16 {
+      if planar == APUSK_POOL_MAX, type == .int8 || type == .uint8 {
         return try builder.emitQuantizedPool(node, try planarPool(builder, node, window, pads), nil)
       }
     }

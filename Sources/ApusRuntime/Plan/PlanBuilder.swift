@@ -56,8 +56,10 @@ final class PlanBuilder {
   private var outputPorts: [Int?]
   /// By value id: how many readers are still to be emitted.
   private var pendingReaders: [Int]
-  /// Positions of nodes whose work an earlier node's step does.
-  private var absorbed: [Int] = []
+  /// By value id: the position of the last node that reads it, or nil.
+  private var lastReaders: [Int?]
+  /// By position: whether an earlier node's step does the node's work.
+  private var isAbsorbed: [Bool]
   /// What the last step computes, if that is convolutions.
   var lastConvolutions: ConvolutionChain?
   /// Of the next step: which of an operator's kernels it is, and what for.
@@ -86,13 +88,15 @@ final class PlanBuilder {
     outputPorts = Array(repeating: nil, count: program.graph.values.count)
     for (port, id) in program.outputs.enumerated().reversed() { outputPorts[Int(id)] = port }
     pendingReaders = program.readerCounts()
+    lastReaders = program.lastReaders()
+    isAbsorbed = Array(repeating: false, count: program.nodes.count)
     places = try concatenationPlaces()
     for (position, id) in program.graph.inputs.enumerated() {
       plain[Int(id)] = addBuffer(.input(position), byteCount: try byteCount(id), value: id)
     }
     for (position, node) in program.nodes.enumerated() {
       current = position
-      if isKnown(node) || absorbed.contains(position) { continue }
+      if isKnown(node) || isAbsorbed[position] { continue }
       do throws(ApusError) {
         try emit(node)
       } catch {
@@ -171,22 +175,21 @@ final class PlanBuilder {
     places.append(nil)
     outputPorts.append(nil)
     pendingReaders.append(readers)
+    lastReaders.append(nil)
     return id
   }
 
   /// The node that alone reads a value of the current node, if nothing else wants it, and its position.
   func onlyReader(of id: ValueID) throws(ApusError) -> (node: BoundNode, position: Int)? {
-    guard outputPorts[Int(id)] == nil, pendingReaders[Int(id)] == 1 else { return nil }
-    for position in program.nodes.indices where position > current && program.nodes[position].reads.contains(id) {
-      let node = program.nodes[position]
-      let schema = try registry.schema(of: node.node)
-      return (BoundNode(node, schema: schema, inference: inference, tensors: constants.tensors), position)
-    }
-    return nil
+    guard outputPorts[Int(id)] == nil, pendingReaders[Int(id)] == 1, let position = lastReaders[Int(id)], position > current
+    else { return nil }
+    let node = program.nodes[position]
+    let schema = try registry.schema(of: node.node)
+    return (BoundNode(node, schema: schema, inference: inference, tensors: constants.tensors), position)
   }
 
   /// Declares that the current node's step writes the results of a later one.
-  func absorb(_ position: Int) { absorbed.append(position) }
+  func absorb(_ position: Int) { isAbsorbed[position] = true }
 
   /// Lets the current node be another one while it is emitted.
   func replaceCurrent(_ node: ProgramNode) { program.nodes[current] = node }

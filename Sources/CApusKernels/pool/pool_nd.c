@@ -155,7 +155,6 @@ int32_t apusk_pool_nd_plan(const apusk_pool_nd_args *args, apusk_plan *plan) {
   }
   int64_t parts = (args->channels + POOL_CHANNELS - 1) / POOL_CHANNELS;
   if (overflow || __builtin_mul_overflow(pixels, parts, &plan->units)) return 301;
-  if (apusk_pool_bytes_fits(args)) plan->kernel = apusk_pool_bytes;
   plan->grain = 1 + 65536 / (64 + (window < 65536 ? window : 65536) * 16);
   return 0;
 }

@@ -2,8 +2,6 @@
 #ifndef APUSK_POOL_ND_INTERNAL_H
 #define APUSK_POOL_ND_INTERNAL_H
 
-#include <stdbool.h>
-
 #include "../include/apusk_element_type.h"
 #include "../include/apusk_pool_nd.h"
 
@@ -44,9 +42,5 @@ static inline double apusk_pool_power(double x, int32_t p) {
   }
   return result;
 }
-
-// Maximum pooling of bytes of few channels over two axes (pool_bytes.c). Units: output pixels of all images.
-bool apusk_pool_bytes_fits(const apusk_pool_nd_args *args);
-int32_t apusk_pool_bytes(const void *args, int64_t begin, int64_t end, apusp_worker *worker);
 
 #endif

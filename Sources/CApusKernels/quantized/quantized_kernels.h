@@ -93,9 +93,14 @@ static int32_t binary(const void *args_, int64_t begin, int64_t end, apusp_worke
 
 // The input pixels of one output pixel: `rows` x `columns` from `corner` on.
 typedef struct byte_window {
-  const uint8_t *corner;
+  const uint8_t *corner, *end;  // end: of the whole input
   int64_t rows, columns, row_step, column_step;
 } byte_window;
+
+// The first n of 16 bytes; what comes after them is the next pixel's, where there is one.
+APUSK_INLINE u8x16 load_pixel(const byte_window *window, const uint8_t *p, int64_t n) {
+  return load_bytes(p, window->end - p >= APUSK_LANES ? APUSK_LANES : n);
+}
 
 APUSK_INLINE u8x64 maximum_of_64(const byte_window *window, int64_t c, u8x64 flip) {
   u8x64 most = 0;
@@ -116,7 +121,7 @@ APUSK_INLINE u8x16 maximum_of_16(const byte_window *window, int64_t c, int64_t n
   for (int64_t i = 0; i < window->rows; i++) {
     const uint8_t *p = window->corner + i * window->row_step + c;
     for (int64_t j = 0; j < window->columns; j++, p += window->column_step) {
-      u8x16 x = load_bytes(p, n) ^ flip;
+      u8x16 x = load_pixel(window, p, n) ^ flip;
       most = x > most ? x : most;
     }
   }
@@ -127,20 +132,24 @@ APUSK_INLINE i32x16 sum_of_16(const byte_window *window, int64_t c, int64_t n, u
   i32x16 sum = 0;
   for (int64_t i = 0; i < window->rows; i++) {
     const uint8_t *p = window->corner + i * window->row_step + c;
-    for (int64_t j = 0; j < window->columns; j++, p += window->column_step) sum += widened(load_bytes(p, n) ^ flip);
+    for (int64_t j = 0; j < window->columns; j++, p += window->column_step) sum += widened(load_pixel(window, p, n) ^ flip);
   }
   return sum;
 }
 
 static void pool_group(
-    const apusk_quantized_pool_args *args, const byte_window *window, uint8_t *output, int64_t c, int64_t end, int64_t count) {
+    const apusk_quantized_pool_args *args, const byte_window *window, uint8_t *output, int64_t c, int64_t end, int64_t room,
+    int64_t count) {
   const uint8_t flip = args->is_signed ? 128 : 0;
   if (args->function == APUSK_POOL_MAX) {
     for (; c + 64 <= end; c += 64) {
       u8x64 most = maximum_of_64(window, c, (u8x64)flip);
       __builtin_memcpy(output + c, &most, sizeof most);
     }
-    for (; c < end; c += APUSK_LANES) store_bytes(output + c, maximum_of_16(window, c, end - c, (u8x16)flip), end - c);
+    for (; c < end; c += APUSK_LANES) {
+      // What is too much is written over by the next pixel.
+      store_bytes(output + c, maximum_of_16(window, c, end - c, (u8x16)flip), room - c >= APUSK_LANES ? APUSK_LANES : end - c);
+    }
     return;
   }
   const i32x16 zeros = (i32x16)(int32_t)(window->rows * window->columns * (args->x_zero + flip));
@@ -159,7 +168,11 @@ static int32_t pool(const void *args_, int64_t begin, int64_t end, apusp_worker 
   int64_t group = begin % args->groups, pixel = begin / args->groups, column = pixel % shape->output_width;
   int64_t row = pixel / shape->output_width % shape->output_height;
   int64_t image = pixel / shape->output_width / shape->output_height;
+  // Bytes from a pixel's first one on that the units own, where one unit is a pixel and the next one lies behind it.
+  const bool follows = args->groups == 1 && shape->output_pixel_stride == shape->channels;
+  const int64_t pixels = shape->batch * shape->input_height * shape->input_width;
   byte_window window = {
+      .end = (const uint8_t *)args->input + (pixels - 1) * shape->input_pixel_stride + shape->channels,
       .row_step = shape->dilation_height * shape->input_width * shape->input_pixel_stride,
       .column_step = shape->dilation_width * shape->input_pixel_stride,
   };
@@ -187,7 +200,9 @@ static int32_t pool(const void *args_, int64_t begin, int64_t end, apusp_worker 
       count = (y.last - y.first) * (x.last - x.first);
     }
     int64_t first = group * channels, last = first + channels < shape->channels ? first + channels : shape->channels;
-    pool_group(args, &window, (uint8_t *)args->output + pixel * shape->output_pixel_stride, first, last, count > 0 ? count : 1);
+    pool_group(
+        args, &window, (uint8_t *)args->output + pixel * shape->output_pixel_stride, first, last,
+        follows ? (end - unit) * shape->channels : last, count > 0 ? count : 1);
     if (++group < args->groups) continue;
     group = 0;
     pixel++;

@@ -59,7 +59,16 @@ struct AttributeArgument {
 
 /// What a node's domain, operator and overload name.
 struct FunctionKey: Hashable {
-  var domain: Name
-  var name: Name
-  var overload: Name
+  let domain: Name
+  let name: Name
+  let overload: Name
+
+  init(_ function: ONNXFunctionProto) {
+    (domain, name, overload) = (ModelImport.domain(function.domain), Name(function.name), Name(function.overload))
+  }
+
+  /// Of the function that a node calls, where there is one.
+  init(_ node: ONNXNodeProto) {
+    (domain, name, overload) = (ModelImport.domain(node.domain), Name(node.opType), Name(node.overload))
+  }
 }

@@ -30,9 +30,8 @@ struct InlinedSize {
   }
 
   private mutating func size(_ node: ONNXNodeProto, depth: Int) -> Int {
-    let domain = ModelImport.domain(node.domain)
-    let key = FunctionKey(domain: domain, name: Name(node.opType), overload: Name(node.overload))
-    guard let function = functions[key] else { return domain == .onnx && node.opType == "Constant" ? 0 : 1 }
+    let key = FunctionKey(node)
+    guard let function = functions[key] else { return key.domain == .onnx && node.opType == "Constant" ? 0 : 1 }
     if let size = known[key] { return size }
     guard depth < ModelImport.maximumCalls else { return 0 }
     // What it calls of itself, in a cycle, counts nothing.

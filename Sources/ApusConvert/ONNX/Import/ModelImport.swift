@@ -23,9 +23,7 @@ final class ModelImport {
     operatorSets = try ModelImport.operatorSets(proto.opsetImport)
     var functions: [FunctionKey: ONNXFunctionProto] = [:]
     for function in proto.functions {
-      let key = FunctionKey(
-        domain: ModelImport.domain(function.domain), name: Name(function.name), overload: Name(function.overload))
-      guard functions.updateValue(function, forKey: key) == nil else {
+      guard functions.updateValue(function, forKey: FunctionKey(function)) == nil else {
         throw ApusError(.invalidModel, "the model has a function twice", operatorName: function.domain + "." + function.name)
       }
     }
@@ -165,9 +163,9 @@ final class ModelImport {
   }
 
   private func importNode(_ proto: ONNXNodeProto, _ scope: ImportScope) throws(ApusError) {
-    let domain = ModelImport.domain(proto.domain)
-    let key = FunctionKey(domain: domain, name: Name(proto.opType), overload: Name(proto.overload))
+    let key = FunctionKey(proto)
     if let function = functions[key] { return try call(function, key, proto, scope) }
+    let domain = key.domain
     guard let operatorSet = scope.operatorSets[domain] else {
       throw ApusError(
         .invalidModel, "the model imports no operator set of the operator's domain", expected: domain.string)
