@@ -13,13 +13,16 @@ APUSK_ARRAY_FUNCTION(apusk_log_f32, log16)
 APUSK_ARRAY_FUNCTION(apusk_tanh_f32, tanh16)
 APUSK_ARRAY_FUNCTION(apusk_sigmoid_f32, sigmoid16)
 
+#define APUSK_ARRAY_ROWS(activation, alpha)                                                                            \
+  for (int64_t row = 0; row < rows; row++, v += stride) {                                                              \
+    for (int64_t i = 0; i < count; i += APUSK_LANES) {                                                                 \
+      store_lanes(v + i, activate16(load_lanes(v + i, count - i), activation, alpha, beta), count - i);                \
+    }                                                                                                                  \
+  }
+
 #define APUSK_ARRAY_ACTIVATION(activation)                                                                             \
   case activation:                                                                                                     \
-    for (int64_t row = 0; row < rows; row++, v += stride) {                                                            \
-      for (int64_t i = 0; i < count; i += APUSK_LANES) {                                                               \
-        store_lanes(v + i, activate16(load_lanes(v + i, count - i), activation, alpha, beta), count - i);              \
-      }                                                                                                                \
-    }                                                                                                                  \
+    APUSK_ARRAY_ROWS(activation, alpha)                                                                                \
     break;
 
 #define APUSK_ARRAY_LONG_ACTIVATION(activation, function)                                       \
@@ -37,7 +40,13 @@ void APUSK_ISA_NAME(apusk_activate_f32)(float *v, int64_t rows, int64_t stride, 
     APUSK_ARRAY_ACTIVATION(APUSK_ACTIVATION_CLIP)
     APUSK_ARRAY_ACTIVATION(APUSK_ACTIVATION_HARD_SIGMOID)
     APUSK_ARRAY_ACTIVATION(APUSK_ACTIVATION_HARD_SWISH)
-    APUSK_ARRAY_ACTIVATION(APUSK_ACTIVATION_SWISH)
+    case APUSK_ACTIVATION_SWISH:
+      if (APUSK_ISA > 0 && alpha == 1.0f) {  // SiLU: a product less
+        APUSK_ARRAY_ROWS(APUSK_ACTIVATION_SWISH, 1.0f)
+      } else {
+        APUSK_ARRAY_ROWS(APUSK_ACTIVATION_SWISH, alpha)
+      }
+      break;
     APUSK_ARRAY_ACTIVATION(APUSK_ACTIVATION_GELU)
     default: break;
   }

@@ -21,10 +21,9 @@ f32x16 swish16(f32x16 x, float alpha);
 
 #if APUSK_HAS_MATH_BODIES
 
-// e^x = 2^n * e^r with n = round(x / ln 2), r = x - n ln 2 in two parts, |r| <= ln 2 / 2. `shifted` holds n + more in its low
-// bits; `more` is a small integer.
-APUSK_INLINE f32x16 exp_of_remainder16(f32x16 x, const int more, f32x16 *shifted) {
-  const f32x16 round_to_integer = splat(0x1.8p23f + (float)more);  // adding it leaves the integer in the low bits
+// e^x = 2^n * e^r with n = round(x / ln 2), r = x - n ln 2 in two parts, |r| <= ln 2 / 2. `shifted` holds n in its low bits.
+APUSK_INLINE f32x16 exp_of_remainder16(f32x16 x, f32x16 *shifted) {
+  const f32x16 round_to_integer = splat(0x1.8p23f);  // adding it leaves the integer in the low bits
   *shifted = fma16(x, splat(0x1.715476p+0f), round_to_integer);
   f32x16 n = *shifted - round_to_integer;
   f32x16 r = fma16(n, splat(-0x1.62e4p-1f), x);
@@ -41,7 +40,7 @@ APUSK_INLINE f32x16 exp_of_remainder16(f32x16 x, const int more, f32x16 *shifted
 APUSK_MATH_FUNCTION f32x16 exp16(f32x16 x) {
   x = x > 89.0f ? splat(89.0f) : x;
   x = x < -104.0f ? splat(-104.0f) : x;
-  f32x16 shifted, y = exp_of_remainder16(x, 0, &shifted);
+  f32x16 shifted, y = exp_of_remainder16(x, &shifted);
   // 2^n in two factors, neither of which over- or underflows: only the last product rounds, and subnormal results round once.
   i32x16 exponent = bits_of(shifted) - bits_of(splat(0x1.8p23f));
   i32x16 half = exponent >> 1;
@@ -52,7 +51,7 @@ APUSK_MATH_FUNCTION f32x16 exp16(f32x16 x) {
 
 // The weights of softmax: e^x for x <= 0, as exp16 down to -87, and 0 below, where exp16 is less than 2^-125.
 APUSK_MATH_FUNCTION f32x16 exp_of_negative16(f32x16 x) {
-  f32x16 shifted, y = exp_of_remainder16(x, 0, &shifted);
+  f32x16 shifted, y = exp_of_remainder16(x, &shifted);
   y *= float_of_bits((bits_of(shifted) + 127) << 23);
   return x < -87.0f ? splat(0.0f) : y;
 }
@@ -106,14 +105,23 @@ APUSK_MATH_FUNCTION f32x16 sigmoid16(f32x16 x) {
   return numerator / (1.0f + e);
 }
 
-// x / (1 + e^-(alpha x)). Below -30 the power adds nothing to 1; beyond 89 the sum is inf, and the result -0. The power is had
-// in halves, which do not overflow.
+// x / (1 + e^-u), u = alpha x. Above 30 the power adds nothing to 1; below -89 the sum is inf, and the result -0. The power is
+// had in halves, which do not overflow: e^-u / 2 = 2^n * e^-r with n = round(-u / ln 2) - 1. Beside the 1 it need not be as
+// exact as exp16: ln 2 in one part, and a polynomial one term shorter, leave the largest error in units of |x| as it was.
 APUSK_MATH_FUNCTION f32x16 swish16(f32x16 x, float alpha) {
-  f32x16 power = -alpha * x;
-  power = power > 89.0f ? splat(89.0f) : power;
-  power = power < -30.0f ? splat(-30.0f) : power;
-  f32x16 shifted, y = exp_of_remainder16(power, -1, &shifted);
-  f32x16 half = float_of_bits(bits_of(y) + (bits_of(shifted) << 23));
+  f32x16 u = alpha * x;
+  u = u < -89.0f ? splat(-89.0f) : u;
+  u = u > 30.0f ? splat(30.0f) : u;
+  const f32x16 round_to_integer = splat(0x1.8p23f - 1.0f);
+  f32x16 shifted = fma16(u, splat(-0x1.715476p+0f), round_to_integer);
+  f32x16 r = fma16(shifted - round_to_integer, splat(0x1.62e43p-1f), u);
+  f32x16 p = splat(-0x1.0f9f68p-7f);
+  p = fma16(p, r, splat(0x1.573adp-5f));
+  p = fma16(p, r, splat(-0x1.555a82p-3f));
+  p = fma16(p, r, splat(0x1.fffdc4p-2f));
+  p = fma16(p, r, splat(-0x1.fffff6p-1f));
+  p = fma16(p, r, splat(1.0f));
+  f32x16 half = float_of_bits(bits_of(p) + (bits_of(shifted) << 23));
   return x / fma16(half, splat(2.0f), splat(1.0f));
 }
 
