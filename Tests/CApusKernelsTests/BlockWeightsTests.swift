@@ -5,31 +5,40 @@ import Testing
 private final class BlockMatrix {
   var form = apusk_block_weights()
   let values: [Double]
+  /// Elements less their zero points, `[k, n]`; the scales of the first block.
+  let numbers: [Int]
+  let scales: [Float]
   private let q: UnsafeMutableRawBufferPointer
-  private let scales: UnsafeMutableRawBufferPointer
+  private let scaleTable: UnsafeMutableRawBufferPointer
   private let zeros: UnsafeMutableRawBufferPointer
 
-  init(_ random: inout ProductRandom, k: Int, n: Int, block: Int, bits: Int, isHalf: Bool, isSigned: Bool, hasZeros: Bool) {
+  init(
+    _ random: inout ProductRandom, k: Int, n: Int, block: Int, bits: Int, isHalf: Bool, isSigned: Bool, hasZeros: Bool,
+    isDynamic: Bool = false, isExtreme: Bool = false
+  ) {
     let blocks = block >= k ? 1 : (k + block - 1) / block
     (form.k, form.n, form.block, form.bits) = (Int64(k), Int64(n), Int64(block), Int32(bits))
     form.scale_type = isHalf ? APUSK_FLOAT16 : APUSK_FLOAT32
     let half = 1 << (bits - 1)
     form.zero = Int32(hasZeros || !isSigned ? 0 : half)
+    form.is_dynamic = isDynamic ? 1 : 0
     let isTurned = random.bool()
-    let elements = (0..<k * n).map { _ in UInt8(random.int(0...(2 * half - 1))) }
+    let elements = (0..<k * n).map { _ in UInt8(isExtreme ? isSigned ? half : 2 * half - 1 : random.int(0...(2 * half - 1))) }
     let zeroElements = (0..<blocks * n).map { _ in UInt8(random.int(0...(2 * half - 1))) }
     let scaleFloats = (0..<blocks * n).map { _ in Float16(Float.random(in: -1...1, using: &random)) }
     func number(_ element: UInt8) -> Int { isSigned && Int(element) >= half ? Int(element) - 2 * half : Int(element) }
+    var numbers = [Int](repeating: 0, count: k * n)
     var values = [Double](repeating: 0, count: k * n)
     for p in 0..<k {
       for j in 0..<n {
         let b = blocks == 1 ? 0 : p / block
         let entry = isTurned ? j * blocks + b : b * n + j
         let zero = hasZeros ? number(zeroElements[entry]) : 0
-        values[p * n + j] = Double(number(elements[isTurned ? j * k + p : p * n + j]) - zero) * Double(scaleFloats[entry])
+        numbers[p * n + j] = number(elements[isTurned ? j * k + p : p * n + j]) - zero
+        values[p * n + j] = Double(numbers[p * n + j]) * Double(scaleFloats[entry])
       }
     }
-    self.values = values
+    (self.values, self.numbers, scales) = (values, numbers, scaleFloats.map { Float($0) })
     func stored(_ elements: [UInt8]) -> [UInt8] {
       if bits == 8 { return elements }
       return stride(from: 0, to: elements.count, by: 2).map { index in
@@ -42,7 +51,7 @@ private final class BlockMatrix {
       return made
     }
     q = allocated(apusk_block_q_bytes(&form))
-    scales = allocated(apusk_block_scale_bytes(&form))
+    scaleTable = allocated(apusk_block_scale_bytes(&form))
     zeros = allocated(apusk_block_zero_bytes(&form))
     var source = apusk_block_source()
     (source.bits, source.is_signed) = (Int32(bits), isSigned ? 1 : 0)
@@ -60,16 +69,16 @@ private final class BlockMatrix {
     let scaleBytes = isHalf ? scaleFloats.withUnsafeBytes { Array($0) } : wide.withUnsafeBytes { Array($0) }
     scaleBytes.withUnsafeBytes {
       source.data = $0.baseAddress
-      apusk_block_pack_scales(&form, &source, scales.baseAddress)
+      apusk_block_pack_scales(&form, &source, scaleTable.baseAddress)
     }
     form.q = UnsafePointer(q.assumingMemoryBound(to: UInt8.self).baseAddress)
-    form.scales = UnsafeRawPointer(scales.baseAddress)
+    form.scales = UnsafeRawPointer(scaleTable.baseAddress)
     if hasZeros { form.zeros = UnsafePointer(zeros.assumingMemoryBound(to: UInt8.self).baseAddress) }
   }
 
   deinit {
     q.deallocate()
-    scales.deallocate()
+    scaleTable.deallocate()
     zeros.deallocate()
   }
 }
@@ -136,24 +145,29 @@ private final class BlockMatrix {
     }
   }
 
-  /// Rows of two digits: errors of 2^-14 of a chunk's largest element.
-  @Test func shortRows() {
+  /// Rows quantized by their range: one exact sum, its scales rounded once each.
+  @Test func dynamicRows() {
     var random = ProductRandom(seed: 54)
-    for number in 0..<40 {
-      let matrix = matrix(&random, 2 * number + 1)
-      matrix.form.is_short = 1
-      let (rows, k, n) = (random.int(1...3), Int(matrix.form.k), Int(matrix.form.n))
-      let numbers = random.floats(rows * k)
+    for number in 0..<60 {
+      let k = number < 2 ? Int(APUSK_BLOCK_MAX_DYNAMIC) : random.int(1...600), isExtreme = number < 12
+      let matrix = BlockMatrix(
+        &random, k: k, n: number < 2 ? 2 : random.int(1...100), block: Int(Int32.max), bits: 8, isHalf: random.bool(),
+        isSigned: random.bool(), hasZeros: random.bool(), isDynamic: true, isExtreme: isExtreme)
+      let (rows, n) = (number < 2 ? 1 : random.int(1...5), Int(matrix.form.n))
+      var numbers = random.floats(rows * k)
+      if isExtreme { numbers = numbers.indices.map { $0 == 0 ? -1e-3 : 1 } }
+      if number % 5 == 4 { numbers = numbers.map { abs($0) } }
       let results = products(matrix, ProductBuffer(numbers), rows: rows, apusk_tail_none(), &random)
       for result in results { #expect(productBits(result) == productBits(results[0])) }
       for i in 0..<rows {
+        let row = numbers[i * k..<(i + 1) * k]
+        let (low, high) = (min(0, row.min() ?? 0), max(0, row.max() ?? 0))
+        let scale = (low == high ? 1 : high - low) / 255
+        let zero = (-low / scale).rounded(.toNearestOrEven)
+        let bytes = row.map { min(255, max(0, ($0 / scale).rounded(.toNearestOrEven) + zero)) - zero }
         for j in 0..<n {
-          var (sum, size) = (0.0, 0.0)
-          for p in 0..<k {
-            sum += Double(numbers[i * k + p]) * matrix.values[p * n + j]
-            size += abs(matrix.values[p * n + j])
-          }
-          #expect(abs(Double(results[0][i * n + j]) - sum) <= size * 0x1p-13)
+          let sum = (0..<k).reduce(0) { $0 + Int(bytes[$1]) * matrix.numbers[$1 * n + j] }
+          #expect(results[0][i * n + j] == Float(sum) * (matrix.scales[j] * scale))
         }
       }
     }
@@ -218,9 +232,11 @@ private final class BlockMatrix {
     let others: [(Int64, Int32, Int32)] = [
       (16, 4, APUSK_FLOAT16), (0, 8, APUSK_FLOAT32), (32, 2, APUSK_FLOAT16), (32, 4, APUSK_INT8),
     ]
-    form.is_short = 1
-    #expect(!apusk_block_is_supported(&form))
-    form.is_short = 0
+    for (k, block, bits, isDynamic) in [(64, 64, 4, 1), (64, 32, 8, 1), (32769, 32769, 8, 1), (32768, 32768, 8, 0)] {
+      var other = form
+      (other.k, other.block, other.bits, other.is_dynamic) = (Int64(k), Int64(block), Int32(bits), Int32(isDynamic))
+      #expect(apusk_block_is_supported(&other) == (isDynamic == 0))
+    }
     for (block, bits, type) in others {
       var other = form
       (other.block, other.bits, other.scale_type) = (block, bits, type)

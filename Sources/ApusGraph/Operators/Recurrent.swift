@@ -46,7 +46,7 @@ extension OperatorSchema {
 
   /// LSTM with W `[directions, input, 4 hidden]` and R `[directions, hidden, 4 hidden]` of 8 bits, each with a scale and zero
   /// point for a direction, or for each of its columns (com.microsoft). X meets W as 8-bit integers, by the range of each of its
-  /// rows; the state meets R as integers of 15 bits.
+  /// rows; in each step so does the state of an item meet R.
   public static let dynamicQuantizeLSTM = OperatorSchema(
     domain: .microsoft, name: "DynamicQuantizeLSTM", versions: [1],
     inputs: [

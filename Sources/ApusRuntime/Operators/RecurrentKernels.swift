@@ -99,8 +99,7 @@ private struct RecurrentLayer {
         return zeros
       })
     weights.form = BlockWeights.form(hidden, hidden, bits: 8, isSigned: weights.isSigned)
-    // More digits of the state than the operator's 8 bits.
-    weights.form.is_short = 1
+    weights.form.is_dynamic = 1
     weights.strides = (columns, 1)
     weights.tableStrides = (0, perColumn ? 1 : 0)
     weights.places = (0..<directions * gates).map { number in

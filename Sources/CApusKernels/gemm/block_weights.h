@@ -5,10 +5,14 @@
 #include <string.h>
 
 #include "apusk_block_weights.h"
+#include "../quantize/dynamic_level.h"
 #include "gemm_isa.h"
 
 // A row's chunk: digits of `chunk` elements, the most significant one last, and where its sums begin: at minus the zero
 // point times the sum of the digits; with a table of zero points at -sum in the low half of the word.
+//
+// With is_dynamic, bytes of all k: sums begin at start[0] times the sum of a column, and start[1], which with a table of zero
+// points is for each of them.
 typedef struct apusk_block_digits {
   float scale;
   int32_t start[3];
@@ -19,6 +23,7 @@ typedef struct apusk_block_digits {
 #define APUSK_BLOCK_CHUNK 128
 static inline int64_t apusk_block_chunk(const apusk_block_weights *weights) {
   const int64_t block = weights->block, rest = weights->k % APUSK_BLOCK_CHUNK;
+  if (weights->is_dynamic) return (weights->k + 7) & ~(int64_t)7;
   if (block >= weights->k) return rest == 0 || rest > 64 ? APUSK_BLOCK_CHUNK : 64;
   return block % 128 == 0 ? APUSK_BLOCK_CHUNK : block % 64 == 0 ? 64 : block < 128 ? block : 32;
 }
@@ -35,11 +40,16 @@ static inline int64_t apusk_block_panels(const apusk_block_weights *weights) {
   return apusk_divide_up(weights->n, APUSK_BLOCK_COLUMNS);
 }
 static inline int64_t apusk_block_record_bytes(const apusk_block_weights *weights) {
-  return (int64_t)sizeof(apusk_block_digits) + (weights->is_short ? 2 : 3) * apusk_block_chunk(weights);
+  return (int64_t)sizeof(apusk_block_digits) + (weights->is_dynamic ? 1 : 3) * apusk_block_chunk(weights);
+}
+// Rows of a packed panel: k in whole chunks, and what the sums of its columns take.
+static inline int64_t apusk_block_deep(const apusk_block_weights *weights) {
+  return apusk_block_chunks(weights) * apusk_block_chunk(weights) + (weights->is_dynamic ? 4 : 0);
 }
 
-// One panel against some rows, as many as `rows` of the function.
+// One panel against some rows, as many as `rows` of the function; with is_dynamic `panels` of them against one row.
 typedef struct apusk_block_panel {
+  int64_t panels;
   const uint8_t *q;
   const void *scales;
   const uint8_t *zeros;
@@ -56,9 +66,10 @@ typedef void apusk_block_panel_function(const apusk_block_panel *panel);
 typedef struct apusk_block_isa {
   const apusk_gemm_isa *gemm;
   apusk_block_panel_function *panel[2][3];  // by bits (4, 8) and rows (1, 2, 4); NULL where fewer rows do
-  apusk_block_panel_function *short_panel;  // of two digits, 8 bits, one row
+  apusk_block_panel_function *dynamic_panel;  // of one row
+  const apusk_dynamic_level *dynamic;
   // One chunk of `count` <= chunk elements.
-  void (*digits)(const float *a, int64_t count, int64_t chunk, int32_t zero, int size, apusk_block_digits *target);
+  void (*digits)(const float *a, int64_t count, int64_t chunk, int32_t zero, apusk_block_digits *target);
   // Elements k0 ..< k0 + depth, k0 a multiple of 8, of columns first ..< first + width (in one panel) as rows of `width` floats.
   void (*strip)(const apusk_block_weights *weights, int64_t first, int32_t width, int64_t k0, int64_t depth, float *strip);
   apusp_kernel run_product, run_digits;
@@ -79,7 +90,7 @@ typedef struct apusk_block_place {
 static inline apusk_block_place apusk_block_place_of(const apusk_block_weights *w, int64_t column) {
   const int64_t inner = column % APUSK_BLOCK_COLUMNS, first = column - inner, tables = first * apusk_block_blocks(w);
   return (apusk_block_place){
-      .q = w->q + first * apusk_block_chunks(w) * apusk_block_chunk(w) * w->bits / 8,
+      .q = w->q + first * apusk_block_deep(w) * w->bits / 8,
       .zeros = w->zeros ? w->zeros + tables : NULL,
       .scales = (const char *)w->scales + tables * (w->scale_type == APUSK_FLOAT16 ? 2 : 4),
       .column = inner,
@@ -93,18 +104,16 @@ static inline float apusk_block_float(uint32_t bits) {
 }
 
 typedef struct apusk_block_exponent {
-  float factor;  // 2^(22 - e), or 2^(14 - e), to fixed point; 0 where there is no such, for then `scale` is NaN
+  float factor;  // 2^(22 - e), to fixed point; 0 where there is no such, for then `scale` is NaN
   float scale;   // its reciprocal, back
 } apusk_block_exponent;
 
-// For the bits of the largest |a| of a chunk, and so many digits.
-static inline apusk_block_exponent apusk_block_exponent_of(int32_t bits, int size) {
+// For the bits of the largest |a| of a chunk.
+static inline apusk_block_exponent apusk_block_exponent_of(int32_t bits) {
   uint32_t exponent = (uint32_t)bits >> 23;  // biased: |a| < 2^(exponent - 126)
   if (exponent == 255) return (apusk_block_exponent){0.0f, apusk_block_float(0x7fc00000)};
   if (exponent < 22) exponent = 22;
-  const uint32_t less = size == 2 ? 8 : 0;
-  return (apusk_block_exponent){
-      apusk_block_float((275 - less - exponent) << 23), apusk_block_float((exponent - 21 + less) << 23)};
+  return (apusk_block_exponent){apusk_block_float((275 - exponent) << 23), apusk_block_float((exponent - 21) << 23)};
 }
 
 // Where a sum of integers begins: `zero` is -1 for a table of zero points.
@@ -121,9 +130,9 @@ void apusk_block_strip(int32_t level, const apusk_block_weights *weights, int64_
 void apusk_block_digits_of(const apusk_block_isa *isa, const apusk_block_weights *w, const float *a, int64_t first, int64_t end,
                            void *digits);
 
-// The sums of all columns of panel `number`.
+// The sums of all columns of `count` panels from `number` on.
 void apusk_block_rows(const apusk_block_isa *isa, const apusk_block_weights *w, const void *digits, int64_t rows, int64_t number,
-                      float *c, int64_t c_row);
+                      int64_t count, float *c, int64_t c_row);
 
 int32_t apusk_block_product_run(const apusk_block_isa *isa, const apusk_block_product_args *args, int64_t begin, int64_t end);
 int32_t apusk_block_digits_run(const apusk_block_isa *isa, const apusk_block_digits_args *args, int64_t begin, int64_t end);

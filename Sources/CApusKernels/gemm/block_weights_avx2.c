@@ -18,6 +18,7 @@ SIMD_INLINE vi vi_shift_left8(vi a) { return _mm256_slli_epi32(a, 8); }
 SIMD_INLINE vi vi_add(vi a, vi b) { return _mm256_add_epi32(a, b); }
 SIMD_INLINE vi vi_sub(vi a, vi b) { return _mm256_sub_epi32(a, b); }
 SIMD_INLINE vi vi_multiply16(vi a, vi b) { return _mm256_madd_epi16(a, b); }
+SIMD_INLINE vi vi_multiply(vi a, vi b) { return _mm256_mullo_epi32(a, b); }
 SIMD_INLINE vi vi_max(vi a, vi b) { return _mm256_max_epi32(a, b); }
 SIMD_INLINE vi vi_rounded(vf a) { return _mm256_cvtps_epi32(a); }
 SIMD_INLINE vi vi_shift_signed8(vi a) { return _mm256_srai_epi32(a, 8); }
@@ -41,6 +42,15 @@ BLOCK_INLINE vi dot(vi sum, vi q, const int8_t *digits, const int bits) {
   return _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_srli_epi16(q, 8), odd));
 }
 
+BLOCK_INLINE vi dot_dynamic(vi sum, const int8_t *bytes, vi q) {
+  int32_t word;
+  memcpy(&word, bytes, sizeof word);
+  const vi four = _mm256_set1_epi32(word);
+  const vi even = _mm256_and_si256(four, _mm256_set1_epi16(255)), odd = _mm256_srli_epi16(four, 8);
+  sum = _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_srai_epi16(_mm256_slli_epi16(q, 8), 8), even));
+  return _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_srai_epi16(q, 8), odd));
+}
+
 #include "block_weights_kernels.h"
 
 BLOCK_PANEL(4, 1) BLOCK_PANEL(8, 1)
@@ -50,7 +60,8 @@ APUSK_BLOCK_ENTRIES(apusk_block_avx2)
 const apusk_block_isa apusk_block_avx2 = {
     .gemm = &apusk_gemm_isa_avx2,
     .panel = {{panel_4_1}, {panel_8_1}},
-    .short_panel = short_panel,
+    .dynamic_panel = dynamic_panel,
+    .dynamic = &apusk_dynamic_avx2,
     .digits = digits,
     .strip = strip,
     .run_product = run_product,

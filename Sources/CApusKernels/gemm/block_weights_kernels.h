@@ -3,7 +3,9 @@
 //   vi_load, vi_bytes, vi_set1          VL words; VL bytes as words; a word for all
 //   vi_and, vi_shift_right4, vi_shift_right8
 //   dot(sum, q, digits, bits)           sum + four unsigned bytes of q, below 2^bits, by the four digits
+//   dot_dynamic(sum, bytes, q)          sum + the four unsigned bytes by four signed ones of q
 //   vi_multiply16(a, b)                 of the low halves of words, the high ones 0 in one of the two
+//   vi_multiply                         of words, modulo 2^32
 //   vi_add, vi_sub, vi_shift_left8, vf_of_vi, vf_of_half
 //   vi_store, vi_store_bytes            VL words; their low bytes
 //   vi_rounded, vi_max, vi_shift_signed8, vi_low_bytes, the last as signed numbers
@@ -15,7 +17,8 @@ SIMD_INLINE vf block_scales(const void *scales, int32_t type, int64_t at) {
   return type == APUSK_FLOAT16 ? vf_of_half((const uint16_t *)scales + at) : vload((const float *)scales + at);
 }
 
-BLOCK_INLINE void panel_body(const apusk_block_panel *panel, const int bits, const int rows, const int size) {
+BLOCK_INLINE void panel_body(const apusk_block_panel *panel, const int bits, const int rows) {
+  const int size = 3;
   const int64_t chunk = panel->chunk, digits_row = panel->digits_row;
   const uint8_t *q = panel->q, *zeros = panel->zeros;
   const char *record = panel->digits;
@@ -64,7 +67,7 @@ BLOCK_INLINE void panel_body(const apusk_block_panel *panel, const int bits, con
         SIMD_UNROLL for (int i = 0; i < rows; i++) {
           const apusk_block_digits *digits = (const apusk_block_digits *)(record + i * digits_row);
           const vf low = vf_of_vi(vi_add(vi_shift_left8(sums[i][1][v]), sums[i][0][v]));
-          const vf value = size == 2 ? low : vfma(vf_of_vi(sums[i][2][v]), vset1(65536.0f), low);
+          const vf value = vfma(vf_of_vi(sums[i][2][v]), vset1(65536.0f), low);
           totals[i][turn + v] = vfma(value, vmul(scale, vset1(digits->scale)), totals[i][turn + v]);
         }
       }
@@ -82,12 +85,39 @@ BLOCK_INLINE void panel_body(const apusk_block_panel *panel, const int bits, con
 }
 
 #define BLOCK_PANEL(bits, rows) \
-  BLOCK_TARGET static void panel_##bits##_##rows(const apusk_block_panel *panel) { panel_body(panel, bits, rows, 3); }
+  BLOCK_TARGET static void panel_##bits##_##rows(const apusk_block_panel *panel) { panel_body(panel, bits, rows); }
 
-BLOCK_TARGET static void short_panel(const apusk_block_panel *panel) { panel_body(panel, 8, 1, 2); }
+// Even and odd quads have sums of their own: a chain of dot products would be slower than the weights come.
+BLOCK_TARGET static void dynamic_panel(const apusk_block_panel *panel) {
+  const apusk_block_digits *row = (const apusk_block_digits *)panel->digits;
+  const int64_t chunk = panel->chunk;
+  const uint8_t *q = panel->q;
+  // Parts of panels, TOGETHER vectors of columns each.
+  for (int64_t column = 0; column < panel->panels * APUSK_BLOCK_COLUMNS; column += TOGETHER * VL) {
+    vi sums[2][TOGETHER];
+    SIMD_UNROLL for (int v = 0; v < TOGETHER; v++) sums[0][v] = sums[1][v] = vi_set1(0);
+    const uint8_t *words = q + column % APUSK_BLOCK_COLUMNS * 4;
+    for (int64_t p = 0; p < chunk; p += 8) {
+      SIMD_UNROLL for (int odd = 0; odd < 2; odd++, words += 4 * APUSK_BLOCK_COLUMNS) {
+        SIMD_UNROLL for (int v = 0; v < TOGETHER; v++) {
+          sums[odd][v] = dot_dynamic(sums[odd][v], row->digits + p + 4 * odd, vi_load(words + v * VL * 4));
+        }
+      }
+    }
+    SIMD_UNROLL for (int v = 0; v < TOGETHER; v++) {
+      const int64_t at = column + v * VL;
+      vi sum = vi_multiply(vi_load(words + v * VL * 4), vi_set1(row->start[0]));
+      vi start = vi_set1(row->start[1]);
+      if (panel->zeros) start = vi_multiply(vi_sub(vi_bytes(panel->zeros + at), vi_set1(128)), start);
+      sum = vi_add(vi_add(sum, start), vi_add(sums[0][v], sums[1][v]));
+      const vf scale = vmul(block_scales(panel->scales, panel->scale_type, at), vset1(row->scale));
+      vstore(panel->c + at, vmul(vf_of_vi(sum), scale));
+    }
+    if ((column + TOGETHER * VL) % APUSK_BLOCK_COLUMNS == 0) q += (chunk + 4) * APUSK_BLOCK_COLUMNS;
+  }
+}
 
-SIMD_TARGET static void digits(const float *a, int64_t count, int64_t chunk, int32_t zero, int size,
-                               apusk_block_digits *target) {
+SIMD_TARGET static void digits(const float *a, int64_t count, int64_t chunk, int32_t zero, apusk_block_digits *target) {
   float filled[APUSK_BLOCK_CHUNK] = {0};
   if (count < chunk) {
     memcpy(filled, a, sizeof(float) * (size_t)count);
@@ -99,20 +129,20 @@ SIMD_TARGET static void digits(const float *a, int64_t count, int64_t chunk, int
   int32_t lanes[VL], largest = 0;
   vi_store(lanes, most);
   for (int i = 0; i < VL; i++) largest = lanes[i] > largest ? lanes[i] : largest;
-  const apusk_block_exponent exponent = apusk_block_exponent_of(largest, size);
+  const apusk_block_exponent exponent = apusk_block_exponent_of(largest);
   target->scale = exponent.scale;
   const vf factor = vset1(exponent.factor);
   vi sums[3] = {vi_set1(0), vi_set1(0), vi_set1(0)};
   for (int64_t p = 0; p < chunk; p += VL) {
     vi rest = vi_rounded(vmul(vload(a + p), factor));
-    for (int d = 0; d < size; d++) {
+    for (int d = 0; d < 3; d++) {
       const vi digit = vi_low_bytes(rest);
       vi_store_bytes(target->digits + d * chunk + p, digit);
       sums[d] = vi_add(sums[d], digit);
       rest = vi_shift_signed8(vi_sub(rest, digit));
     }
   }
-  for (int d = 0; d < size; d++) {
+  for (int d = 0; d < 3; d++) {
     int32_t sum = 0;
     vi_store(lanes, sums[d]);
     for (int i = 0; i < VL; i++) sum += lanes[i];

@@ -19,6 +19,7 @@ SIMD_INLINE vi vi_shift_left8(vi a) { return _mm512_slli_epi32(a, 8); }
 SIMD_INLINE vi vi_add(vi a, vi b) { return _mm512_add_epi32(a, b); }
 SIMD_INLINE vi vi_sub(vi a, vi b) { return _mm512_sub_epi32(a, b); }
 SIMD_INLINE vi vi_multiply16(vi a, vi b) { return _mm512_madd_epi16(a, b); }
+SIMD_INLINE vi vi_multiply(vi a, vi b) { return _mm512_mullo_epi32(a, b); }
 SIMD_INLINE vi vi_max(vi a, vi b) { return _mm512_max_epi32(a, b); }
 SIMD_INLINE vi vi_rounded(vf a) { return _mm512_cvtps_epi32(a); }
 SIMD_INLINE vi vi_shift_signed8(vi a) { return _mm512_srai_epi32(a, 8); }
@@ -35,6 +36,12 @@ BLOCK_INLINE vi dot(vi sum, vi q, const int8_t *digits, const int bits) {
   return _mm512_dpbusd_epi32(sum, q, _mm512_set1_epi32(four));
 }
 
+BLOCK_INLINE vi dot_dynamic(vi sum, const int8_t *bytes, vi q) {
+  int32_t four;
+  memcpy(&four, bytes, sizeof four);
+  return _mm512_dpbusd_epi32(sum, _mm512_set1_epi32(four), q);
+}
+
 #include "block_weights_kernels.h"
 
 BLOCK_PANEL(4, 1) BLOCK_PANEL(4, 2) BLOCK_PANEL(4, 4) BLOCK_PANEL(8, 1) BLOCK_PANEL(8, 2) BLOCK_PANEL(8, 4)
@@ -44,7 +51,8 @@ APUSK_BLOCK_ENTRIES(apusk_block_vnni)
 const apusk_block_isa apusk_block_vnni = {
     .gemm = &apusk_gemm_isa_avx512,
     .panel = {{panel_4_1, panel_4_2, panel_4_4}, {panel_8_1, panel_8_2, panel_8_4}},
-    .short_panel = short_panel,
+    .dynamic_panel = dynamic_panel,
+    .dynamic = &apusk_dynamic_avx512,
     .digits = digits,
     .strip = strip,
     .run_product = run_product,

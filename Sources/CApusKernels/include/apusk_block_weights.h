@@ -13,11 +13,13 @@
 //   s_i = sum of d_i[p] * (q[p, j] - zero)
 //   c[i, j] = fma(fma(float(s2), 65536, float(256 * s1 + s0)), scale * 2^(e - 22), c[i, j]),   from +0 on
 //
-// With `is_short` there are two digits: t[p] = roundTiesToEven(a[p] * 2^(14 - e)) = 256 * d1[p] + d0[p], the inner fma is
-// float(256 * s1 + s0), the scale times 2^(e - 14): errors of 2^-14.
+// An element of A keeps an error of at most 2^-22 of the largest of its chunk, about that of a float32 sum. Where one is infinite
+// or NaN the row's results are NaN. Products of more rows read strips of the float32 values of w (apusk_gemm.h's sums).
 //
-// Else an element of A keeps an error of at most 2^-22 of the largest of its chunk, about that of a float32 sum. Where one is
-// infinite or NaN the row's results are NaN. Products of more rows read strips of the float32 values of w (apusk_gemm.h's sums).
+// With `is_dynamic` A is meant to be quantized: a row becomes bytes t by its own range, as apusk_dynamic_quantize_args have it,
+// with its scale and zero point, and with one exact sum along k
+//
+//   c[i, j] = float(sum of (t[i, p] - zero[i]) * (q[p, j] - zero[j])) * (scale[j] * scale[i])
 #ifndef APUSK_BLOCK_WEIGHTS_H
 #define APUSK_BLOCK_WEIGHTS_H
 
@@ -32,6 +34,8 @@ extern "C" {
 #endif
 
 #define APUSK_BLOCK_MAX_ROWS 8
+// Largest k with is_dynamic: its sums have 32 bits.
+#define APUSK_BLOCK_MAX_DYNAMIC 32768
 // Blocks are multiples of this, or all of k.
 #define APUSK_BLOCK_UNIT 32
 // Columns of a panel.
@@ -39,15 +43,16 @@ extern "C" {
 
 // Elements are stored as unsigned ones: signed ones plus 8 or 128, zero points too. Panels of APUSK_BLOCK_COLUMNS columns;
 // what stands beside the matrix is 0. q: for each four rows of a panel a 32-bit word a column, of 4 bits two such words in
-// one, the second in the high halves of the bytes; k is filled up to whole chunks. Scales and zero points (of 8 bits): for
-// each block a row of a panel's columns.
+// one, the second in the high halves of the bytes; k is filled up to whole chunks. With is_dynamic elements are signed ones
+// (unsigned less 128), and a panel's end is the sums of its columns, as int32. Scales and zero points (of 8 bits): for each
+// block a row of a panel's columns.
 typedef struct apusk_block_weights {
   int64_t k, n;
   int64_t block;       // along k; k or more: one
   int32_t bits;        // 4 or 8; 0: no such weights
   int32_t scale_type;  // APUSK_FLOAT32 or APUSK_FLOAT16
   int32_t zero;        // the zero point where there is no table of them
-  int32_t is_short;    // 1: rows of A as numbers of two digits, for weights of 8 bits whose A is meant to be quantized
+  int32_t is_dynamic;  // 1: rows of A quantized by their range, for weights of 8 bits in one block
   const uint8_t *q;
   const void *scales;
   const uint8_t *zeros;  // or NULL

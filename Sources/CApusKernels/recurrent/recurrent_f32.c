@@ -73,16 +73,15 @@ static void multiply_blocks(const chain *chain, int64_t gate, int64_t first, int
   w.scales = (const char *)w.scales + number * apusk_block_scale_bytes(&w);
   if (w.zeros) w.zeros += number * apusk_block_zero_bytes(&w);
   float *sums = (float *)((char *)chain->scratch + chain->items * apusk_block_digits_bytes(&w));
-  for (int64_t panel = first; panel < end; panel++) {
-    const int64_t column = panel * APUSK_BLOCK_COLUMNS;
-    const int64_t columns = hidden - column < APUSK_BLOCK_COLUMNS ? hidden - column : APUSK_BLOCK_COLUMNS;
-    float *c = chain->sums + gate * hidden + column;
-    const bool whole = columns == APUSK_BLOCK_COLUMNS;
-    apusk_block_rows(args->block_kernels, &w, chain->scratch, chain->items, panel, whole ? c : sums,
-                     whole ? gates * hidden : APUSK_BLOCK_COLUMNS);
-    for (int64_t i = 0; i < chain->items && !whole; i++) {
-      memcpy(c + i * gates * hidden, sums + i * APUSK_BLOCK_COLUMNS, sizeof(float) * (size_t)columns);
-    }
+  const int64_t wholes = hidden / APUSK_BLOCK_COLUMNS, last = end < wholes ? end : wholes;
+  float *c = chain->sums + gate * hidden;
+  apusk_block_rows(args->block_kernels, &w, chain->scratch, chain->items, first, last - first, c + first * APUSK_BLOCK_COLUMNS,
+                   gates * hidden);
+  if (end == last) return;
+  apusk_block_rows(args->block_kernels, &w, chain->scratch, chain->items, last, 1, sums, APUSK_BLOCK_COLUMNS);
+  const int64_t column = last * APUSK_BLOCK_COLUMNS;
+  for (int64_t i = 0; i < chain->items; i++) {
+    memcpy(c + i * gates * hidden + column, sums + i * APUSK_BLOCK_COLUMNS, sizeof(float) * (size_t)(hidden - column));
   }
 }
 
