@@ -363,6 +363,21 @@ private func anyByteType(_ random: inout ProductRandom) -> Int32 { random.bool()
     }
   }
 
+  /// Bands inside an image have all their rows: they are read where they lie, those of few last channels by twos.
+  @Test(arguments: [1, 2] as [Int64]) func depthwiseBandsAreExact(stride: Int64) {
+    var random = ProductRandom(seed: UInt64(2100 + stride))
+    var geometry = apusk_conv_geometry()
+    (geometry.batch, geometry.axes, geometry.groups) = (2, 2, 80)
+    (geometry.cin, geometry.cout) = (geometry.groups, geometry.groups)
+    for (index, output) in [(0, 42), (1, 17)] as [(Int32, Int64)] {
+      var axis = apusk_conv_axis()
+      (axis.kernel, axis.stride, axis.dilation, axis.pad) = (3, stride, 1, 1)
+      (axis.input, axis.output) = (output * stride, output)
+      apusk_conv_geometry_set(&geometry, index, &axis)
+    }
+    for _ in 0..<2 { check(geometry, isPlain: true, seed: Int(stride), &random) }
+  }
+
   @Test func badGeometriesAreRefused() {
     var geometry = apusk_conv_geometry()
     (geometry.batch, geometry.cin, geometry.cout, geometry.groups, geometry.axes) = (1, 3, 4, 2, 1)

@@ -211,9 +211,8 @@ void apusk_integer_block_run(const apusk_integer_isa *isa, const apusk_integer_b
   const int64_t bytes = apusk_integer_output_bytes(tail->output_type), quads = apusk_integer_quads(block->run);
   const int64_t panel_bytes = apusk_integer_panel_bytes(block->runs_y * block->runs_x * quads);
   const int64_t tiles = block->rows / isa->rows + (block->rows % isa->rows != 0);
-  // The tiles of two panels share the wait for the next two, which may come from memory.
+  // The tiles of two panels share the wait for the next two, where there are some, which may come from memory.
   const int64_t shares = tiles * block->groups * block->runs_y * block->runs_x * quads;
-  const int64_t ahead_step = shares > 0 ? 2 * panel_bytes / shares : 0;
   int turn = 0, part = 0;
   apusk_integer_tile tile = {
       .a_row = block->a_row, .a_y = block->a_y, .a_x = block->a_x, .runs_y = block->runs_y, .runs_x = block->runs_x,
@@ -230,8 +229,9 @@ void apusk_integer_block_run(const apusk_integer_isa *isa, const apusk_integer_b
     if (count > block->n - first) count = block->n - first;
     const bool b_zeros = apusk_integer_columns_of(block, first, count, totals, &columns[part]);
     tile.start = columns[part].start;
-    tile.ahead = (const char *)b + 2 * panel_bytes;
-    tile.ahead_step = ahead_step;
+    const int64_t left = (block->n - first - count + APUSK_INTEGER_PANEL - 1) / APUSK_INTEGER_PANEL;
+    tile.ahead = (const char *)b + (left > 0 ? tile.panels : 0) * panel_bytes;
+    tile.ahead_step = shares > 0 ? (left < 2 ? left : 2) * panel_bytes / shares : 0;
     int32_t fresh = 2;
     for (int64_t group = 0; group < block->groups; group++) {
       int64_t row = 0;
@@ -250,7 +250,7 @@ void apusk_integer_block_run(const apusk_integer_isa *isa, const apusk_integer_b
         finish->residual = block->residual ? (const char *)block->residual + at : NULL;
         const bool waits = run_tile(isa, block, &tile, row, b_zeros, &works[turn]);
         tile.pending = waits ? finish : NULL;
-        tile.ahead += ahead_step * block->runs_y * block->runs_x * quads;
+        tile.ahead += tile.ahead_step * block->runs_y * block->runs_x * quads;
         row += tile.rows;
       }
     }

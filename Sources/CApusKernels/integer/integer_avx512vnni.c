@@ -72,22 +72,30 @@ LANES_INLINE __m512i joined(const apusk_integer_bytes *t, const apusk_integer_ta
                                           _mm512_mul_ps(_mm512_cvtepi32_ps(b), _mm512_set1_ps(tail->factor_b))));
 }
 
-// A row's 32 results in its output, with their residual.
-LANES_INLINE void join_row(const apusk_integer_finish *f, uint8_t *output, const uint8_t *residual) {
-  const apusk_integer_byte_tail *t = &f->bytes->joined;
-  const __m256i flip = _mm256_load_si256((const __m256i *)(const void *)f->bytes->flip);
-  const __m256i own = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)(const void *)output), flip);
-  const __m256i other = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)(const void *)residual), flip);
-  __m512i low = joined(f->bytes, f->tail, _mm256_castsi256_si128(own), _mm256_castsi256_si128(other));
-  // One vector after the other, and no constant kept: there are no registers for more.
-  __asm__ volatile("" : "+v"(low) : : "memory");
-  const __m512i high = joined(f->bytes, f->tail, _mm256_extracti128_si256(own, 1), _mm256_extracti128_si256(other, 1));
-  const __m512i words = _mm512_adds_epi16(_mm512_packs_epi32(low, high), _mm512_load_si512(t->zeros));
-  __m256i bytes = _mm256_packus_epi16(_mm512_castsi512_si256(words), _mm512_extracti64x4_epi64(words, 1));
-  bytes = _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 2, 6, 1, 5, 3, 7));
-  bytes = _mm256_max_epu8(bytes, *(const __m256i *)(const void *)t->low);
-  bytes = _mm256_min_epu8(bytes, *(const __m256i *)(const void *)t->high);
-  _mm256_storeu_si256((__m256i *)(void *)output, _mm256_xor_si256(bytes, flip));
+// 16 bytes less a zero point, times a factor.
+LANES_INLINE __m512 share_of(const uint8_t *bytes, bool is_signed, int32_t zero, float factor) {
+  const __m128i some = _mm_loadu_si128((const __m128i *)(const void *)bytes);
+  const __m512i words = is_signed ? _mm512_cvtepi8_epi32(some) : _mm512_cvtepu8_epi32(some);
+  return _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_sub_epi32(words, _mm512_set1_epi32(zero))), _mm512_set1_ps(factor));
+}
+
+// A row's 32 results in its output, with their residual. Beside products each instruction counts.
+LANES_INLINE void join_row(const apusk_integer_tail *t, uint8_t *output, const uint8_t *residual) {
+  const bool is_signed = t->output_type == APUSK_INT8, bare = t->residual_zero == 0 && t->residual_high == 255;
+  LANES_UNROLL for (int v = 0; v < 2; v++, output += 16, residual += 16) {
+    const __m512 own = share_of(output, is_signed, t->zero_a, t->factor_a);
+    __m512i q = _mm512_cvtps_epi32(_mm512_add_ps(own, share_of(residual, is_signed, t->zero_b, t->factor_b)));
+    if (!bare) {
+      q = _mm512_add_epi32(q, _mm512_set1_epi32(t->residual_zero));
+      q = _mm512_min_epi32(q, _mm512_set1_epi32(t->residual_high));
+    }
+    q = _mm512_max_epi32(q, _mm512_set1_epi32(t->residual_low));
+    // No constant kept: there are no registers for more.
+    __asm__ volatile("" : "+v"(q) : : "memory");
+    __m128i bytes = _mm512_cvtepi32_epi8(q);
+    if (bare) bytes = _mm512_cvtusepi32_epi8(q);
+    _mm_storeu_si128((__m128i *)(void *)output, bytes);
+  }
 }
 
 // Ends a row of two panels: float32, or 8 bits with their residual. Returns NULL after the last one. Constants come from memory:
@@ -96,7 +104,7 @@ LANES_INLINE apusk_integer_finish *end_row(apusk_integer_finish *f) {
   const apusk_integer_columns *columns = f->columns;
   if (f->residual) {
     uint8_t *output = f->output;
-    join_row(f, output, f->residual);
+    join_row(f->tail, output, f->residual);
     f->output = output + f->output_row;
     f->residual = (const uint8_t *)f->residual + f->output_row;
     return --f->rows > 0 ? f : NULL;
@@ -229,10 +237,17 @@ LANES_INLINE void load_turned(const void *words, __m512i *turned) {
 }
 
 // The quads of a column's 64 channels, in that order.
-LANES_INLINE void turned_quads(const apusk_integer_depthwise *d, const uint8_t *x, __m512i flip, __m512i *quads) {
+LANES_INLINE void turned_quads(const apusk_integer_depthwise *d, int64_t column, __m512i flip, __m512i *quads) {
+  if (column < d->left || column >= d->right) {
+    LANES_UNROLL for (int v = 0; v < 4; v++) quads[v] = _mm512_set1_epi8((char)d->outside);
+    return;
+  }
+  const uint8_t *x = d->x + column * d->x_pixel;
   __m512i rows[4];
   LANES_UNROLL for (int i = 0; i < 4; i++) {
-    rows[i] = _mm512_xor_si512(_mm512_loadu_si512(x), flip);
+    rows[i] = _mm512_loadu_si512(x);
+    if (d->second) rows[i] = _mm512_mask_broadcast_i64x4(rows[i], 0xF0, _mm256_loadu_si256((const __m256i *)(x + d->second)));
+    rows[i] = _mm512_xor_si512(rows[i], flip);
     // Rows beyond the kernel have weights of 0.
     if (i + 1 < d->kh) x += d->x_row;
   }
@@ -250,21 +265,20 @@ LANES_INLINE void depthwise_pixels_bytes(const apusk_integer_depthwise *d, const
   const __m512i out_flip = _mm512_load_si512(f->bytes->flip), flip = _mm512_loadu_si512(d->flip);
   const bool bare = is_bare(f);
   const __mmask64 mask = f->count >= 64 ? ~0ull : (1ull << f->count) - 1;
-  const uint8_t *x = d->x;
   uint8_t *output = f->output;
+  int64_t column = 0;
   __m512i w[3][4], start[4], scale[4], sums[4], next[4], quads[4];
   for (int kx = 0; kx < 3; kx++) load_turned(d->w + kx * d->w_tap, w[kx]);
   load_turned(d->start, start);
   load_turned(f->columns->scale, scale);
   LANES_UNROLL for (int v = 0; v < 4; v++) sums[v] = next[v] = start[v];
-  for (int64_t pixel = stride == 1 ? -2 : -1; pixel < d->pixels; pixel++, x += d->x_pixel) {
+  for (int64_t pixel = stride == 1 ? -2 : -1; pixel < d->pixels; pixel++) {
     if (stride == 2 && pixel >= 0) {
-      turned_quads(d, x, flip, quads);
+      turned_quads(d, column++, flip, quads);
       LANES_UNROLL for (int v = 0; v < 4; v++) sums[v] = _mm512_dpbusd_epi32(sums[v], quads[v], w[1][v]);
-      x += d->x_pixel;
     }
     __m512i done[4];
-    turned_quads(d, x, flip, quads);
+    turned_quads(d, column++, flip, quads);
     LANES_UNROLL for (int v = 0; v < 4; v++) {
       done[v] = _mm512_dpbusd_epi32(sums[v], quads[v], w[2][v]);
       if (stride == 1) {
@@ -281,6 +295,9 @@ LANES_INLINE void depthwise_pixels_bytes(const apusk_integer_depthwise *d, const
     const __m512i bytes = narrowed(&tail, out_flip, done, bare);
     if (f->count == 64) {
       _mm512_storeu_si512(output, bytes);
+    } else if (d->second) {
+      _mm256_mask_storeu_epi8(output, (__mmask32)mask, _mm512_castsi512_si256(bytes));
+      _mm256_mask_storeu_epi8(output + d->output_second, (__mmask32)mask, _mm512_extracti64x4_epi64(bytes, 1));
     } else {
       _mm512_mask_storeu_epi8(output, mask, bytes);
     }

@@ -91,6 +91,12 @@ typedef struct apusk_integer_depthwise {
   int64_t pixels, channels;
   const int32_t *start;        // of each channel, whole vectors
   int32_t *sums;               // APUSK_INTEGER_COLUMNS of each pixel
+  // To 8 bits: columns left ..< right of x exist, the others have the byte `outside` (as the kernel sees it) in all channels.
+  int64_t left, right;
+  int32_t outside;
+  // To 8 bits: where not 0, up to 32 channels of a second row, so many bytes on, are computed beside those of the first; start,
+  // scales and weights are there twice.
+  int64_t second, output_second;
 } apusk_integer_depthwise;
 
 typedef struct apusk_integer_isa {
