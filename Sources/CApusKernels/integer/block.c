@@ -120,19 +120,41 @@ apusk_integer_finish apusk_integer_finish_of(const apusk_integer_block *block, c
   };
 }
 
+typedef uint16_t halves8 __attribute__((ext_vector_type(8)));
+
+// The sum of bytes, each turned by `flip`: pairs of them in lanes of 16 bits, which hold 128 of 510.
+static uint32_t sum_bytes(const uint8_t *a, int64_t count, uint8_t flip) {
+  uint32_t sum = 0;
+  while (count >= 16) {
+    halves8 sums = 0;
+    for (int i = 0; i < 128 && count >= 16; i++, a += 16, count -= 16) {
+      halves8 v;
+      memcpy(&v, a, sizeof v);
+      v ^= (uint16_t)(flip * 257);
+      sums += (v & 255) + (v >> 8);
+    }
+    const words4 pairs = __builtin_convertvector(sums.lo, words4) + __builtin_convertvector(sums.hi, words4);
+    sum += pairs[0] + pairs[1] + pairs[2] + pairs[3];
+  }
+  for (; count > 0; count--) sum += (uint32_t)(*a++ ^ flip);
+  return sum;
+}
+
 // The sums of `rows` rows of A as the kernels see it, without the padding of its runs.
 static void sum_rows(const apusk_integer_tile *tile, int64_t run, uint8_t flip, int32_t *sums) {
   for (int64_t i = 0; i < tile->rows; i++) {
     uint32_t sum = 0;
     for (int64_t y = 0; y < tile->runs_y; y++) {
       for (int64_t x = 0; x < tile->runs_x; x++) {
-        const uint8_t *a = tile->a + i * tile->a_row + y * tile->a_y + x * tile->a_x;
-        for (int64_t p = 0; p < run; p++) sum += (uint32_t)(a[p] ^ flip);
+        sum += sum_bytes(tile->a + i * tile->a_row + y * tile->a_y + x * tile->a_x, run, flip);
       }
     }
     sums[i] = (int32_t)sum;
   }
 }
+
+// Of so many rows of A the sums are found once for all panels.
+#define KEPT_ROWS 64
 
 // What rows row ..< row + tile->rows of a group give to the finish, besides their sums.
 typedef struct row_parameters {
@@ -140,8 +162,8 @@ typedef struct row_parameters {
   float scales[APUSK_INTEGER_ROWS];
 } row_parameters;
 
-static void find_rows(const apusk_integer_block *block, const apusk_integer_tile *tile, int64_t row, bool b_zeros,
-                      row_parameters *rows, apusk_integer_finish *finish) {
+static void find_rows(const apusk_integer_block *block, const apusk_integer_tile *tile, int64_t row, int32_t *sums,
+                      bool is_found, row_parameters *rows, apusk_integer_finish *finish) {
   const apusk_integer_tail *tail = block->tail;
   if (tail->a_zero_row && block->a_zero) {
     for (int64_t i = 0; i < tile->rows; i++) rows->zeros[i] = apusk_integer_a_zero(block->a_zero, row + i, block->a_signed);
@@ -151,10 +173,8 @@ static void find_rows(const apusk_integer_block *block, const apusk_integer_tile
     for (int64_t i = 0; i < tile->rows; i++) rows->scales[i] = tail->alpha * block->a_scale[row + i];
     finish->row_scales = rows->scales;
   }
-  if (b_zeros) {
-    sum_rows(tile, block->run, block->a_signed ? 0x80 : 0, rows->sums);
-    finish->row_sums = rows->sums;
-  }
+  if (sums && !is_found) sum_rows(tile, block->run, block->a_signed ? 0x80 : 0, sums);
+  finish->row_sums = sums;
 }
 
 // A tile's way to its results, and those of the tile before it.
@@ -164,9 +184,9 @@ typedef struct tile_work {
   apusk_integer_finish finish;
 } tile_work;
 
-// Returns whether the tile's finish waits for the next tile.
+// `row_sums` is NULL where B has no zero points. Returns whether the tile's finish waits for the next tile.
 static bool run_tile(const apusk_integer_isa *isa, const apusk_integer_block *block, apusk_integer_tile *tile, int64_t row,
-                     bool b_zeros, tile_work *work) {
+                     int32_t *row_sums, bool is_found, tile_work *work) {
   apusk_integer_finish *finish = &work->finish;
   const apusk_integer_tail *tail = block->tail;
   // Stores to lines that are not in the caches would wait for memory, one by one: long sums leave time to fetch them.
@@ -176,7 +196,7 @@ static bool run_tile(const apusk_integer_isa *isa, const apusk_integer_block *bl
     __builtin_prefetch(line, 1);
     if (bytes == 4) __builtin_prefetch(line + 64, 1);
   }
-  find_rows(block, tile, row, b_zeros, &work->rows, finish);
+  find_rows(block, tile, row, row_sums, is_found, &work->rows, finish);
   tile->sums = work->sums;
   const bool pairs = isa->finishes_pairs && finish->count == 2 * APUSK_INTEGER_PANEL && block->k > 0 && !finish->row_sums &&
                      2 * tile->rows > isa->rows;
@@ -206,6 +226,9 @@ void apusk_integer_block_run(const apusk_integer_isa *isa, const apusk_integer_b
   // By turns: while a tile is summed, the one before it is ended.
   tile_work works[2];
   apusk_integer_columns columns[2];
+  int32_t kept[KEPT_ROWS];
+  const bool keeps = block->groups * block->rows <= KEPT_ROWS;
+  bool found = false;
   const apusk_integer_tail *tail = block->tail;
   const apusk_integer_bytes byte_tail = apusk_integer_bytes_of(tail);
   const int64_t bytes = apusk_integer_output_bytes(tail->output_type), quads = apusk_integer_quads(block->run);
@@ -248,12 +271,14 @@ void apusk_integer_block_run(const apusk_integer_isa *isa, const apusk_integer_b
         const int64_t at = group * block->c_group + row * block->c_row + first;
         finish->output = (char *)block->c + at * bytes;
         finish->residual = block->residual ? (const char *)block->residual + at : NULL;
-        const bool waits = run_tile(isa, block, &tile, row, b_zeros, &works[turn]);
+        int32_t *sums = keeps ? kept + group * block->rows + row : works[turn].rows.sums;
+        const bool waits = run_tile(isa, block, &tile, row, b_zeros ? sums : NULL, found, &works[turn]);
         tile.pending = waits ? finish : NULL;
         tile.ahead += tile.ahead_step * block->runs_y * block->runs_x * quads;
         row += tile.rows;
       }
     }
+    found = found || (b_zeros && keeps);
   }
   if (tile.pending) {
     tile.rows = 0;
