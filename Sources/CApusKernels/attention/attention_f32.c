@@ -51,6 +51,10 @@ static apusk_attention_rows rows_from(const apusk_attention_f32_args *args, int6
     int64_t query = (first + i) % args->queries, query_head = head * args->group + (first + i) / args->queries;
     rows.q[i] = args->q + item * args->q_batch + query_head * args->q_head + query * args->q_row;
     rows.output[i] = args->output + item * args->output_batch + query_head * args->output_head + query * args->output_row;
+    // The row of the output is written when all keys are done; by then the row of the next unit is wanted.
+    for (int64_t j = 0; j < args->value_size; j += 16) __builtin_prefetch(rows.output[i] + j, 0, 2);
+    const float *next = rows.q[i] + APUSK_ATTENTION_ROWS * args->q_row;
+    for (int64_t j = 0; j < args->size; j += 16) __builtin_prefetch(next + j, 0, 2);
     rows.mask[i] = apusk_attention_mask_row(&args->mask, item, query_head, query);
     if (rows.mask[i] != rows.mask[0]) rows.one_mask = 0;
     rows.range[i] = apusk_attention_range(&args->mask, item, query, args->keys);

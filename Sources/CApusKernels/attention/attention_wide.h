@@ -87,6 +87,10 @@ static void multiply(const float *a, int64_t a_row, int64_t a_k, int64_t rows, i
 #if LANE_WIDTH == 32
   if (width == LANE_WIDTH) {
     for (; i + TILE_ROWS <= rows; i += TILE_ROWS) {
+      // Rows of keys, which heads between them put into few sets of the first-level cache: those of the next tile.
+      for (int64_t r = i + TILE_ROWS; a_k == 1 && r < i + 2 * TILE_ROWS; r++) {
+        for (int64_t p = 0; p < depth; p += 16) __builtin_prefetch(a + r * a_row + p);
+      }
       tile(TILE_ROWS, 2, a + i * a_row, a_row, a_k, depth, b, width, tail, i, c + i * width);
     }
     for (; i < rows; i++) tile(1, 2, a + i * a_row, a_row, a_k, depth, b, width, tail, i, c + i * width);

@@ -161,8 +161,15 @@ static void run_tiles(const apusk_gemm_isa *isa, const apusk_gemm_block *block, 
     if (block->half) apusk_half_strip(isa, block, panel, k0, depth, strip);
     if (block->blocks) apusk_block_strip(isa->kernels.level, block->blocks, column, width, k0, depth, strip);
     apusk_finish finish = {.tail = block->tail, .bias = offset_or_null(block->bias, column)};
-    // What comes after this strip: the next panel's. After the last one there are others of this pass to find it in time.
-    const float *next = panel + 1 < block->end_panel && !strips ? tile.b + width * block->k : NULL;
+    // What comes after this strip: the next panel's; the first one of the next pass; and at the end what lies behind the
+    // matrix, among packed weights mostly those of the next product.
+    const float *next = NULL;
+    if (!strips) {
+      next = tile.b + width * block->k;
+      if (panel + 1 == block->end_panel) {
+        next = last ? next - k0 * width : block->b + block->first_panel * nr * block->k + (k0 + depth) * nr;
+      }
+    }
     int64_t row = 0;
     for (int64_t index = 0; index < tiles; index++) {
       tile.rows = (int32_t)apusk_tile_rows(block->rows, tiles, index);

@@ -44,13 +44,14 @@ bool apusk_tile_end_of(const apusk_finish *finish, apusk_tile_end *end);
 // (whose bias and residual the caller has set for this tile, whose other fields are filled here, as is the tile's `end`).
 void apusk_tile_emit(const apusk_gemm_isa *isa, apusk_tile *tile, int64_t columns, bool last, apusk_finish *finish);
 
-// Lets tile number `index` of the `tiles` that share a strip of B fetch its part of the next strip, which begins at `next`.
+// Lets tile number `index` of the `tiles` that share a strip of B fetch its part of the next strip, which begins at `next`:
+// in equal parts, since what comes from memory takes the buffers that loads from the L2 cache need.
 static inline void apusk_tile_look_ahead(apusk_tile *tile, const float *next, int64_t index, int64_t tiles) {
-  const int64_t line = 64;
+  const int64_t line = 64, share = (tile->width * (int64_t)sizeof(float) + tiles - 1) / tiles, step = share < line ? share : line;
   // A few rows alone take as long to read their own strip.
-  const bool wanted = next && (tile->rows > 4 || tiles > 1) && index * line < tile->width * (int64_t)sizeof(float);
-  tile->ahead = wanted ? (const char *)next + index * tile->depth * line : NULL;
-  tile->ahead_step = wanted ? line : 0;
+  const bool wanted = next && (tile->rows > 4 || tiles > 1);
+  tile->ahead = wanted ? (const char *)next + index * tile->depth * step : NULL;
+  tile->ahead_step = wanted ? step : 0;
 }
 
 // Cuts rows x panels into units of about 20 us: blocks of at most APUSK_GEMM_BLOCK_ROWS rows, then parts of the panels.

@@ -45,7 +45,7 @@ typedef struct apusk_tile {
   int32_t width;  // 8, 16, 24, 32, nr at most
   bool resume;    // c holds the chains before these
   const apusk_tile_end *end;  // NULL: raw sums
-  // `ahead_step` bytes of what is wanted soon (NULL: nothing) come into the L2 cache for each float of depth: 0 or a line.
+  // `ahead_step` bytes of what is wanted soon (NULL: nothing) come into the L2 cache for each float of depth: a line at most.
   const char *ahead;
   int64_t ahead_step;
 } apusk_tile;
