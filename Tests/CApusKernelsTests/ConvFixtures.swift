@@ -90,9 +90,10 @@ struct ConvCase: CustomStringConvertible {
     return a
   }
 
-  func run(level: Int32, _ random: inout ProductRandom, whole: Bool) throws -> [Float] {
+  func run(level: Int32, _ random: inout ProductRandom, whole: Bool, pool: Bool = false) throws -> [Float] {
     let kernels = try #require(apusk_conv_kernels_for(level))
     var a = arguments()
+    a.pool = pool ? 1 : 0
     let packedBytes = apusk_conv2d_f32_packed_bytes(kernels, &a)
     try #require(packedBytes > 0)
     let packed = ProductBuffer(count: Int(packedBytes) / 4)
@@ -109,7 +110,7 @@ struct ConvCase: CustomStringConvertible {
     }
     #expect(packed.guardsIntact)
     let xBuffer = ProductBuffer(x), biasBuffer = ProductBuffer(bias), residualBuffer = ProductBuffer(residual)
-    let y = ProductBuffer(count: batch * oh * ow * yPixel, filledWith: 77)
+    let y = ProductBuffer(count: batch * (pool ? (oh / 2) * (ow / 2) : oh * ow) * yPixel, filledWith: 77)
     (a.x, a.w, a.y) = (UnsafePointer(xBuffer.floats), UnsafePointer(packed.floats), y.floats)
     if hasBias { a.tail.bias = UnsafePointer(biasBuffer.floats) }
     if hasResidual { a.tail.residual = UnsafePointer(residualBuffer.floats) }
@@ -183,6 +184,29 @@ struct ConvCase: CustomStringConvertible {
     #expect(worst <= 1, "\(label): error \(worst) of the bound")
     for pixel in 0..<(batch * oh * ow) where yGap > 0 {
       #expect(y[pixel * yPixel + cout] == 77, "\(label): a gap between pixels was written")
+    }
+  }
+}
+
+extension ConvCase {
+  /// What `pool` gives are, bit for bit, the maxima of 2x2 pixels of the results without it; NaN where one of the four is.
+  func expectMaxima(_ random: inout ProductRandom) throws {
+    let all = try run(level: APUSK_LEVEL_PORTABLE, &random, whole: true)
+    let (height, width) = (oh / 2, ow / 2)
+    var expected: [Float] = []
+    for image in 0..<batch {
+      for position in 0..<(height * width) {
+        let corner = (image * oh + position / width * 2) * ow + position % width * 2
+        for channel in 0..<cout {
+          let four = [0, 1, ow, ow + 1].map { all[(corner + $0) * cout + channel] }
+          expected.append(four.contains { $0.isNaN } ? .nan : four.reduce(-.infinity) { $1 > $0 ? $1 : $0 })
+        }
+      }
+    }
+    for level in productLevels {
+      let y = try run(level: level, &random, whole: false, pool: true)
+      let isSame = productBits(y) == productBits(expected)
+      #expect(isSame, "level \(level): \(self)")
     }
   }
 }

@@ -36,7 +36,7 @@ import Testing
     var conv = ConvCase.random(&random)
     (conv.batch, conv.groups, conv.cin, conv.dilationH, conv.dilationW, conv.strideW) = (1, 1, 1, 1, 1, 1)
     conv.cout = random.int(1...8) + (random.int(0...3) == 0 ? 32 : 0)
-    (conv.kh, conv.kw) = (random.int(1...5), random.bool() ? 3 : 5)
+    (conv.kh, conv.kw) = (random.int(1...5), random.int(1...6))
     (conv.ih, conv.iw) = (conv.kh + random.int(0...9), conv.kw + random.int(0...40))
     conv.fill(&random)
     let label = "seed \(seed): \(conv)"
@@ -47,6 +47,20 @@ import Testing
       let y = try conv.run(level: level, &random, whole: false)
       #expect(productBits(y) == productBits(reference), "\(label): level \(level) differs")
     }
+  }
+
+  @Test(arguments: 0..<24 as Range<UInt64>)
+  func maximaOfGreyImagesAreTakenOfTheSums(seed: UInt64) throws {
+    var random = ProductRandom(seed: seed &+ 17_000)
+    var conv = ConvCase()
+    (conv.batch, conv.cout, conv.kh, conv.kw) = (random.int(1...2), random.int(1...8), random.int(2...5), random.int(1...5))
+    (conv.ih, conv.iw) = (conv.kh + random.int(1...20), 15 + conv.kw + random.int(0...40))
+    (conv.padTop, conv.padLeft, conv.hasBias) = (random.int(0...2), random.int(0...2), random.bool())
+    conv.tail.activation = random.bool() ? APUSK_ACTIVATION_RELU : APUSK_ACTIVATION_NONE
+    conv.fill(&random)
+    conv.x[random.int(0...conv.x.count - 1)] = .nan
+    conv.x[random.int(0...conv.x.count - 1)] = -.infinity
+    try conv.expectMaxima(&random)
   }
 
   /// More terms than one chain, whose ends fall anywhere in the kernel's rows, taps and channels.

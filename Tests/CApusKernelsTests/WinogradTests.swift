@@ -147,34 +147,7 @@ extension ConvCase {
     conv.fill(&random)
     conv.x[25] = .nan
     conv.x[conv.x.count - 5] = -.infinity
-    let all = try conv.run(level: APUSK_LEVEL_PORTABLE, &random, whole: true)
-    let (height, width) = (conv.oh / 2, conv.ow / 2)
-    var expected: [Float] = []
-    for image in 0..<conv.batch {
-      for position in 0..<(height * width) {
-        let corner = (image * conv.oh + position / width * 2) * conv.ow + position % width * 2
-        for channel in 0..<conv.cout {
-          let four = [0, 1, conv.ow, conv.ow + 1].map { all[(corner + $0) * conv.cout + channel] }
-          expected.append(four.contains { $0.isNaN } ? .nan : four.reduce(-.infinity) { $1 > $0 ? $1 : $0 })
-        }
-      }
-    }
-    for level in productLevels {
-      let kernels = try #require(apusk_conv_kernels_for(level))
-      var a = conv.arguments()
-      a.pool = 1
-      let packed = ProductBuffer(count: Int(apusk_conv2d_f32_packed_bytes(kernels, &a)) / 4)
-      let w = ProductBuffer(conv.w), x = ProductBuffer(conv.x), y = ProductBuffer(count: expected.count)
-      apusk_conv2d_f32_pack(kernels, &a, w.floats, packed.floats)
-      (a.x, a.w, a.y) = (UnsafePointer(x.floats), UnsafePointer(packed.floats), y.floats)
-      var plan = apusk_plan()
-      try #require(apusk_conv2d_f32_plan(kernels, &a, &plan) == 0)
-      let scratch = ProductBuffer(count: Int(plan.scratch_bytes) / 4)
-      var worker = apusp_worker()
-      worker.scratch = UnsafeMutableRawPointer(scratch.floats)
-      withUnsafePointer(to: a) { for unit in 0..<plan.units { #expect(plan.kernel($0, unit, unit + 1, &worker) == 0) } }
-      #expect(productBits(y.values) == productBits(expected), "level \(level)")
-    }
+    try conv.expectMaxima(&random)
   }
 
   @Test func otherConvolutionsAreStatuses() throws {

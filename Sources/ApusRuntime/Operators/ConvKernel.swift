@@ -66,12 +66,12 @@ extension KernelBinding {
 }
 
 extension KernelBinding {
-  /// The result of the MaxPool over 2x2 pixels that alone reads a convolution's, where the transform of Winograd's outputs can
-  /// take their maxima; then nothing is left of that node.
+  /// The result of the MaxPool over 2x2 pixels that alone reads a convolution's, where the kernel can take their maxima; then
+  /// nothing is left of that node.
   private static func pooledResult(
     _ builder: PlanBuilder, _ node: BoundNode, _ sizes: inout apusk_conv2d_f32_args
   ) throws(ApusError) -> ValueID? {
-    guard sizes.winograd != 0, sizes.oh > 1, sizes.ow > 1, node.node.residual == nil,
+    guard node.node.residual == nil,
       let (reader, position) = try builder.onlyReader(of: node.output(0)),
       reader.node.node.domain == .onnx, reader.node.node.operatorName == "MaxPool", reader.node.node.outputs.count == 1,
       reader.node.isPlain
@@ -92,6 +92,7 @@ extension KernelBinding {
 
   /// The kernel that computes a convolution, and why.
   private static func choice(_ sizes: apusk_conv2d_f32_args) -> StaticString {
+    if sizes.pool != 0 && sizes.winograd == 0 { return "direct: pixels side by side, and maxima of 2x2" }
     if sizes.pool != 0 { return "Winograd: fewer products, and maxima of 2x2 pixels" }
     if sizes.winograd == 2 { return "Winograd F(2x2, 3x3): fewer products" }
     if sizes.winograd == 4 { return "Winograd F(4x4, 3x3): fewer products" }

@@ -1,5 +1,6 @@
 // Convolutions through the micro-kernels of the matrix product.
 #include <math.h>
+#include <string.h>
 
 #include "conv_isa.h"
 
@@ -68,31 +69,70 @@ static void run_pixels(const apusk_conv_isa *isa, const apusk_conv2d_f32_args *a
   }
 }
 
-// Whether the kernels of lone_channel.h compute what `tile` describes the panel of.
-static bool is_lone(const apusk_conv_isa *isa, const apusk_conv2d_f32_args *args, const apusk_conv_shape *shape,
-                    const apusk_tile *tile) {
-  return shape->group_cin == 1 && shape->pixel == 1 && tile->width == 8 && args->stride_w == 1 && args->dilation_w == 1 &&
-         (args->kw == 3 || args->kw == 5) && tile->depth == shape->k && shape->k <= APUSK_GEMM_CHAIN &&
-         args->ow >= isa->lone_channel->least_pixels;
+// `count` pixels of so many channels, from planes.
+static void pixels_of_planes(const float *planes, int64_t plane, int64_t channels, int64_t count, float *y, int64_t y_pixel) {
+  typedef float four __attribute__((ext_vector_type(4)));
+  for (int64_t first = 0; first < count; first += 4) {
+    if (channels < 4 || count < 4) {
+      for (int64_t i = first; i < count && i < first + 4; i++) {
+        for (int64_t c = 0; c < channels; c++) y[i * y_pixel + c] = planes[c * plane + i];
+      }
+      continue;
+    }
+    // The last ones overlap those before them.
+    const int64_t i = first < count - 4 ? first : count - 4;
+    for (int64_t c = 0; c < channels; c += 4) {
+      if (c > channels - 4) c = channels - 4;
+      four v[4];
+#pragma clang loop unroll(full)
+      for (int k = 0; k < 4; k++) memcpy(&v[k], planes + (c + k) * plane + i, sizeof v[k]);
+      const four even_low = __builtin_shufflevector(v[0], v[2], 0, 4, 1, 5);
+      const four even_high = __builtin_shufflevector(v[0], v[2], 2, 6, 3, 7);
+      const four odd_low = __builtin_shufflevector(v[1], v[3], 0, 4, 1, 5);
+      const four odd_high = __builtin_shufflevector(v[1], v[3], 2, 6, 3, 7);
+      v[0] = __builtin_shufflevector(even_low, odd_low, 0, 4, 1, 5);
+      v[1] = __builtin_shufflevector(even_low, odd_low, 2, 6, 3, 7);
+      v[2] = __builtin_shufflevector(even_high, odd_high, 0, 4, 1, 5);
+      v[3] = __builtin_shufflevector(even_high, odd_high, 2, 6, 3, 7);
+#pragma clang loop unroll(full)
+      for (int k = 0; k < 4; k++) memcpy(y + (i + k) * y_pixel + c, &v[k], sizeof v[k]);
+    }
+  }
 }
 
-// The row of output pixels that begins with `tile`.
-static void run_lone_row(const apusk_conv_isa *isa, const apusk_conv2d_f32_args *args, const apusk_tile *tile,
-                         int64_t columns, apusk_finish *finish) {
+// Rows oy ..< oy + rows of an image of what lone_channel.h computes; x are the input rows under them, planes has room.
+static void run_lone(const apusk_conv_isa *isa, const apusk_conv2d_f32_args *args, const apusk_conv_shape *shape,
+                     const float *x, int64_t image, int64_t oy, int64_t rows, float *planes) {
+  const apusk_tail *tail = &args->tail;
+  const int64_t y_pixel = args->y_pixel_stride, row = args->stride_h * shape->pitch;
+  apusk_finish finish = {
+      .tail = tail, .bias = tail->bias, .columns = args->cout, .source_row = y_pixel, .output_row = y_pixel};
   apusk_tile_end end;
-  bool fused = apusk_activation_is_bound(finish->tail->activation) && apusk_tile_end_of(finish, &end) && !end.residual;
+  const bool fused = !tail->residual && apusk_activation_is_bound(tail->activation) && apusk_tile_end_of(&finish, &end);
   if (!fused) end = (apusk_tile_end){.low = -INFINITY, .high = INFINITY};
-  const apusk_lone_row row = {
-      .x = tile->a, .x_row = tile->a_y, .w = tile->b, .y = tile->c, .y_pixel = tile->c_row, .kh = args->kh,
-      .pixels = args->ow, .channels = columns, .bias = end.bias, .low = end.low, .high = end.high,
+  apusk_lone_rows lone = {
+      .x_tap = args->dilation_h * shape->pitch, .w = args->w, .planes = planes, .plane = 2 * args->ow, .kh = args->kh,
+      .kw = args->kw, .pixels = args->ow, .channels = args->cout, .bias = end.bias, .low = end.low, .high = end.high,
+      .pool = args->pool,
   };
-  isa->lone_channel->rows[args->kw == 5](&row);
-  if (fused) return;
-  finish->rows = args->ow;
-  finish->columns = columns;
-  finish->source = finish->output = tile->c;
-  finish->source_row = finish->output_row = tile->c_row;
-  isa->gemm->finish(finish);
+  for (int64_t r = 0; r < rows; r += 2) {
+    const int64_t pairs = r + 1 < rows;  // one row alone is both rows of a pair
+    lone.x = x + r * row;
+    lone.x_row = pairs * row;
+    isa->lone(&lone);
+    int64_t pixel = (image * args->oh + oy + r) * args->ow, count = args->ow << pairs;
+    if (args->pool) {
+      count = args->ow / 2;
+      pixel = (image * (args->oh / 2) + (oy + r) / 2) * count;
+    }
+    float *y = args->y + pixel * y_pixel;
+    pixels_of_planes(planes, lone.plane, args->cout, count, y, y_pixel);
+    if (fused) continue;
+    finish.rows = count;
+    finish.source = finish.output = y;
+    if (tail->residual) finish.residual = tail->residual + pixel * tail->residual_row_stride;
+    isa->gemm->finish(&finish);
+  }
 }
 
 // Asks for the output pixels two micro-kernels on from `tile`, `channels` of each.
@@ -136,20 +176,9 @@ static void run_band(const apusk_conv_isa *isa, const apusk_conv2d_f32_args *arg
       int64_t columns = shape->group_cout - column < tile.width ? shape->group_cout - column : tile.width;
       apusk_finish finish = {.tail = tail, .bias = tail->bias ? tail->bias + channel : NULL};
       const float *next = panel + 1 < end ? tile.b + tile.width * shape->k : NULL;
-      const bool lone = is_lone(isa, args, shape, &tile);
       for (int64_t r = 0; r < rows; r++) {
         const float *a = x + r * args->stride_h * shape->pitch + ky * tile.a_y;
         int64_t pixel = (image * args->oh + oy + r) * args->ow;
-        if (lone) {
-          tile.a = a;
-          tile.c = args->y + pixel * args->y_pixel_stride + channel;
-          if (tail->residual) {
-            finish.residual =
-                tail->residual + pixel * tail->residual_row_stride + channel * tail->residual_column_stride;
-          }
-          run_lone_row(isa, args, &tile, columns, &finish);
-          continue;
-        }
         for (int64_t index = 0; index < tiles; index++) {
           tile.rows = (int32_t)apusk_tile_rows(args->ow, tiles, index);
           apusk_tile_look_ahead(&tile, next, r * tiles + index, rows * tiles);
@@ -172,12 +201,13 @@ static void run_band(const apusk_conv_isa *isa, const apusk_conv2d_f32_args *arg
 // Units: image, group, band of output rows, part of the panels.
 static void run_rows(const apusk_conv_isa *isa, const apusk_conv2d_f32_args *args, const apusk_conv_shape *shape,
                      int64_t begin, int64_t end, apusp_worker *worker) {
-  int64_t bands = apusk_divide_up(args->oh, args->rows_per_unit);
+  const int64_t height = args->oh >> args->pool;
+  int64_t bands = apusk_divide_up(height, args->rows_per_unit >> args->pool);
   int64_t parts = apusk_divide_up(shape->panels, args->panels_per_unit);
   for (int64_t unit = begin; unit < end;) {
-    int64_t part = unit % parts, band = unit / parts % bands, oy = args->oh * band / bands;
+    int64_t part = unit % parts, band = unit / parts % bands, oy = height * band / bands << args->pool;
     int64_t group = unit / parts / bands % args->groups, image = unit / parts / bands / args->groups;
-    int64_t rows = args->oh * (band + 1) / bands - oy;
+    int64_t rows = (height * (band + 1) / bands << args->pool) - oy;
     int64_t end_part = parts - part < end - unit ? parts : part + (end - unit);
     int64_t end_panel = end_part * args->panels_per_unit, channel = group * shape->group_cin;
     const float *x = worker->scratch;
@@ -186,8 +216,12 @@ static void run_rows(const apusk_conv_isa *isa, const apusk_conv2d_f32_args *arg
     } else {
       x = args->x + image * args->ih * shape->pitch + oy * args->stride_h * shape->pitch + channel;
     }
-    run_band(isa, args, shape, x, image, oy, rows, group, part * args->panels_per_unit,
-             end_panel < shape->panels ? end_panel : shape->panels);
+    if (shape->lone) {
+      run_lone(isa, args, shape, x, image, oy, rows, (float *)worker->scratch + apusk_conv_lone_planes(args, shape));
+    } else {
+      run_band(isa, args, shape, x, image, oy, rows, group, part * args->panels_per_unit,
+               end_panel < shape->panels ? end_panel : shape->panels);
+    }
     unit += end_part - part;
   }
 }

@@ -9,30 +9,19 @@
 #include "depthwise.h"
 #include "winograd.h"
 
-// A row of output pixels of up to 8 channels, from one input channel. Pixel i is the sum over ky, kx of
-// x[ky * x_row + i + kx] * w[(ky * kw + kx) * 8 + c], plus the bias, in bounds.
-typedef struct apusk_lone_row {
+// Two rows of 16 or more output pixels of up to 8 channels, from one input channel. Pixel i of row j is the sum over ky, kx of
+// x[j * x_row + ky * x_tap + i + kx] * w[(ky * kw + kx) * 8 + c], plus the bias, in bounds.
+typedef struct apusk_lone_rows {
   const float *x;
-  int64_t x_row;
+  int64_t x_row, x_tap;
   const float *w;
-  float *y;
-  int64_t y_pixel;
-  int64_t kh, pixels, channels;
+  float *planes;  // of the channels, an even number of them, `plane` floats apart: the two rows one behind the other
+  int64_t plane;
+  int64_t kh, kw, pixels, channels;
   const float *bias;  // NULL: none
   float low, high;
-} apusk_lone_row;
-
-// The kernels of lone_channel.h, for kernel widths 3 and 5 and `least_pixels` or more.
-typedef struct apusk_lone_channel {
-  int64_t least_pixels;
-  void (*rows[2])(const apusk_lone_row *row);
-} apusk_lone_channel;
-
-extern const apusk_lone_channel apusk_lone_channel_portable;
-#if defined(__x86_64__)
-extern const apusk_lone_channel apusk_lone_channel_avx2;
-extern const apusk_lone_channel apusk_lone_channel_avx512;
-#endif
+  bool pool;  // planes get a row of the maxima of 2x2 pixels
+} apusk_lone_rows;
 
 struct apusk_conv_isa {
   apusk_conv_kernels kernels;
@@ -41,7 +30,7 @@ struct apusk_conv_isa {
   void (*depthwise)(const apusk_depthwise *row);
   void (*depthwise_seven[APUSK_DEPTHWISE_ALL_KINDS])(const apusk_depthwise_seven *seven);
   apusk_winograd_transforms winograd;
-  const apusk_lone_channel *lone_channel;
+  void (*lone)(const apusk_lone_rows *rows);
 };
 
 extern const apusk_conv_isa apusk_conv_isa_portable;
@@ -87,7 +76,7 @@ int32_t apusk_deform_conv_f32_run(const apusk_conv_isa *isa, const apusk_deform_
 int32_t apusk_conv_chain_f32_run(const apusk_conv_isa *isa, const apusk_conv_chain_args *args, int64_t begin, int64_t end,
                                  apusp_worker *worker);
 
-#define APUSK_CONV_ENTRY(isa, gemm_isa, lone, level_number)                                                       \
+#define APUSK_CONV_ENTRY(isa, gemm_isa, level_number)                                                       \
   static int32_t conv2d(const void *args, int64_t begin, int64_t end, apusp_worker *worker) {                 \
     return apusk_conv2d_f32_run(&isa, args, begin, end, worker);                                              \
   }                                                                                                           \
@@ -122,7 +111,7 @@ int32_t apusk_conv_chain_f32_run(const apusk_conv_isa *isa, const apusk_conv_cha
       .depthwise = depthwise_row,                                                                             \
       .depthwise_seven = {DEPTHWISE_SEVENS, grouped_3_1, grouped_3_2},                                        \
       .winograd = {winograd_input, winograd_output, winograd_pool},                                           \
-      .lone_channel = &lone,                                                                                  \
+      .lone = lone_rows,                                                                                     \
   };
 
 #endif

@@ -54,6 +54,12 @@ int64_t apusk_conv2d_f32_packed_bytes(const apusk_conv_kernels *kernels, const a
   return (floats * (int64_t)sizeof(float) + 63) & ~(int64_t)63;
 }
 
+int32_t apusk_conv2d_f32_pool_fits(const apusk_conv2d_f32_args *args) {
+  const apusk_tail *tail = &args->tail;
+  return args->pool == 1 && args->oh > 1 && args->ow > 1 && !tail->residual && tail->scale == 1.0f &&
+         apusk_activation_is_bound(tail->activation) && (args->winograd != 0 || apusk_conv_shape_of(args, 16).lone);
+}
+
 static int32_t check(const apusk_conv_kernels *kernels, const apusk_conv2d_f32_args *a) {
   if (!weights_make_sense(a->cin, a->cout, a->groups, a->kh, a->kw) || !in_range(a->batch, 0) ||
       !in_range(a->ih, 0) || !in_range(a->iw, 0) || !in_range(a->oh, 0) || !in_range(a->ow, 0) ||
@@ -82,23 +88,28 @@ static double unit_time(const apusk_conv_isa *isa, double multiplies, double lon
 // Bands of output rows: as many as make about 20 us and keep their input in the L2 cache.
 static int32_t cut_rows(const apusk_conv_isa *isa, apusk_conv2d_f32_args *args, const apusk_conv_shape *shape,
                         apusk_plan *plan) {
-  double panel_row = (double)args->ow * (double)shape->k * isa->gemm->kernels.nr;
+  const int64_t step = 1 + args->pool, height = args->oh >> args->pool;
+  const int64_t columns = shape->lone ? args->cout : isa->gemm->kernels.nr;
+  double panel_row = (double)args->ow * (double)shape->k * (double)columns;
   double row = panel_row * (double)shape->panels;
   double time = unit_time(isa, row * (double)args->oh * (double)(args->batch * args->groups), 20.0);
   double wanted = time * (double)isa->gemm->multiplies_per_us;
-  int64_t rows = 1, least = time < 20.0 ? 16 : 64;
+  int64_t rows = step, least = time < 20.0 ? 16 : 64;
   while (rows < args->oh && (row * (double)rows < wanted || rows * args->ow < least) &&
-         (!shape->staged || apusk_conv_staged_floats(args, shape, rows + 1) <= 49152)) {
-    rows++;
+         (!shape->staged || apusk_conv_staged_floats(args, shape, rows + step) <= 49152)) {
+    rows += step;
   }
-  int64_t bands = apusk_divide_up(args->oh, rows);
-  rows = apusk_divide_up(args->oh, bands);
+  int64_t bands = apusk_divide_up(height, rows / step);
+  rows = apusk_divide_up(height, bands) * step;
   double parts = row * (double)rows / (2.0 * wanted);
   int64_t panels = parts <= 1.0 ? shape->panels : (int64_t)((double)shape->panels / parts);
   args->rows_per_unit = rows;
   args->panels_per_unit = panels < 1 ? 1 : panels;
   plan->grain = apusk_gemm_grain(panel_row * (double)rows * (double)args->panels_per_unit, isa->gemm->multiplies_per_us);
   if (shape->staged) plan->scratch_bytes = apusk_conv_staged_floats(args, shape, rows) * (int64_t)sizeof(float);
+  if (shape->lone) {
+    plan->scratch_bytes = (apusk_conv_lone_planes(args, shape) + 16 * args->ow) * (int64_t)sizeof(float);
+  }
   return product(args->batch, args->groups, bands, apusk_divide_up(shape->panels, args->panels_per_unit), &plan->units)
              ? 0
              : 301;

@@ -58,6 +58,8 @@ apusk_conv_shape apusk_conv_shape_of(const apusk_conv2d_f32_args *args, int32_t 
       if (s.variant == APUSK_CONV_ROWS) s.variant = APUSK_CONV_WINDOWS;
     }
   }
+  s.lone = s.variant == APUSK_CONV_ROWS && args->cin == 1 && args->cout <= 8 && s.pixel == 1 && args->stride_w == 1 &&
+           args->dilation_w == 1 && args->ow >= APUSK_CONV_LONE_PIXELS && s.k <= APUSK_GEMM_CHAIN;
   return s;
 }
 

@@ -29,12 +29,15 @@ typedef struct apusk_conv_shape {
   int64_t group_floats;  // packed weights of one group
   int64_t window_rows, window_width;  // input pixels under one row of output pixels
   bool padded;           // some windows reach beyond the image
+  bool lone;             // rows of one input channel and few output channels, as lone_channel.h computes them
   bool staged;           // input rows are copied to scratch, with their padding
   int64_t pixel, pitch;  // floats between pixels and between rows of what the micro-kernel reads
 } apusk_conv_shape;
 
 // A staged row of output takes at most so many floats; beyond (huge dilations) windows are copied one by one.
 #define APUSK_CONV_MOST_STAGED (1 << 20)
+// Fewest output pixels of a row of lone_channel.h: a vector of them.
+#define APUSK_CONV_LONE_PIXELS 16
 // Channels that a unit of the depthwise kernel takes; the last one takes the rest too, fewer than twice as many.
 #define APUSK_CONV_DEPTHWISE_CHANNELS 128
 
@@ -68,6 +71,11 @@ apusk_conv_shape apusk_conv_shape_of(const apusk_conv2d_f32_args *args, int32_t 
 static inline int64_t apusk_conv_staged_floats(const apusk_conv2d_f32_args *args, const apusk_conv_shape *shape,
                                                int64_t rows) {
   return ((rows - 1) * args->stride_h + shape->window_rows) * shape->pitch;
+}
+
+// Where the planes of lone_channel.h are in scratch, behind the staged input: room for two rows of up to 8 channels.
+static inline int64_t apusk_conv_lone_planes(const apusk_conv2d_f32_args *args, const apusk_conv_shape *shape) {
+  return shape->staged ? (apusk_conv_staged_floats(args, shape, args->rows_per_unit) + 15) & ~(int64_t)15 : 0;
 }
 
 // Copies the input under output rows oy ..< oy + rows of image `image`, channels first_channel ..< + channels of those

@@ -9,12 +9,6 @@ int32_t apusk_conv2d_f32_winograd_fits(const apusk_conv2d_f32_args *args) {
          args->dilation_w == 1 && !apusk_conv_is_depthwise(args->cin, args->groups);
 }
 
-int32_t apusk_conv2d_f32_pool_fits(const apusk_conv2d_f32_args *args) {
-  const apusk_tail *tail = &args->tail;
-  return args->pool == 1 && args->winograd != 0 && !tail->residual && apusk_activation_is_bound(tail->activation) &&
-         tail->scale == 1.0f;
-}
-
 void apusk_winograd_cut_axis(int64_t m, int64_t outputs, int64_t tiles[2]) {
   const int64_t rest = outputs % m;
   // Two tiles of m - 2 = 4 for m + 1 and m + 2 outputs, one for m - 3 and m - 2. Of m = 2 there are no smaller ones.

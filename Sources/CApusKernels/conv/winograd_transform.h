@@ -142,13 +142,11 @@ SIMD_TARGET static void winograd_pool(const apusk_winograd_pool *tile) {
       const float *x = tile->source + 2 * (i * tile->source_row + j * tile->source_pixel);
       for (int64_t c = 0; c < tile->channels; c += VL) {
         const int64_t left = tile->channels - c;
-        vf most = load_left(x + c, left), nan = most;
+        vf most = load_left(x + c, left);
         SIMD_UNROLL for (int k = 1; k < 4; k++) {
-          const vf next = load_left(x + (k & 1) * tile->source_pixel + (k >> 1) * tile->source_row + c, left);
-          nan = vnan_if(next, nan);
-          most = vraise(most, next);
+          most = vmost(most, load_left(x + (k & 1) * tile->source_pixel + (k >> 1) * tile->source_row + c, left));
         }
-        store_left(tile->y + i * tile->y_row + j * tile->y_pixel + c, vnan_if(nan, most), left);
+        store_left(tile->y + i * tile->y_row + j * tile->y_pixel + c, most, left);
       }
     }
   }

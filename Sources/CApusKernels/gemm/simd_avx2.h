@@ -50,9 +50,21 @@ SIMD_INLINE vf vfrom_group(vf v, int64_t group, int64_t i) {
   __m256i first = _mm256_and_si256(lanes, _mm256_set1_epi32((int32_t)-group));
   return _mm256_permutevar8x32_ps(v, _mm256_add_epi32(first, _mm256_set1_epi32((int32_t)i)));
 }
-// NaN where x is one.
-SIMD_INLINE vf vnan_if(vf x, vf v) {
-  return _mm256_blendv_ps(v, _mm256_set1_ps(__builtin_nanf("")), _mm256_cmp_ps(x, x, _CMP_UNORD_Q));
+// The larger; NaN where one of them is.
+SIMD_INLINE vf vmost(vf a, vf b) {
+  return _mm256_blendv_ps(_mm256_max_ps(b, a), _mm256_set1_ps(__builtin_nanf("")), _mm256_cmp_ps(a, b, _CMP_UNORD_Q));
+}
+// Lower lanes to p, the others to q.
+SIMD_INLINE void vstore_halves(float *p, float *q, vf v) {
+  _mm_storeu_ps(p, _mm256_castps256_ps128(v));
+  _mm_storeu_ps(q, _mm256_extractf128_ps(v, 1));
+}
+// Lanes 0, 2, 4 ... of a, then of b; and 1, 3, 5 ...
+SIMD_INLINE vf vevens(vf a, vf b) {
+  return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(_mm256_shuffle_ps(a, b, 0x88)), 0xd8));
+}
+SIMD_INLINE vf vodds(vf a, vf b) {
+  return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(_mm256_shuffle_ps(a, b, 0xdd)), 0xd8));
 }
 SIMD_INLINE vf vif_less(vf a, vf b, vf yes, vf no) {
   return _mm256_blendv_ps(no, yes, _mm256_cmp_ps(a, b, _CMP_LT_OQ));

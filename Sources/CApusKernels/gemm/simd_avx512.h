@@ -35,9 +35,21 @@ SIMD_INLINE vf vfrom_group(vf v, int64_t group, int64_t i) {
   __m512i first = _mm512_and_si512(lanes, _mm512_set1_epi32((int32_t)-group));
   return _mm512_permutexvar_ps(_mm512_add_epi32(first, _mm512_set1_epi32((int32_t)i)), v);
 }
-// NaN where x is one.
-SIMD_INLINE vf vnan_if(vf x, vf v) {
-  return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), v, _mm512_set1_ps(__builtin_nanf("")));
+// The larger; NaN where one of them is.
+SIMD_INLINE vf vmost(vf a, vf b) {
+  return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_UNORD_Q), _mm512_max_ps(b, a), _mm512_set1_ps(__builtin_nanf("")));
+}
+// Lower lanes to p, the others to q.
+SIMD_INLINE void vstore_halves(float *p, float *q, vf v) {
+  _mm256_storeu_ps(p, _mm512_castps512_ps256(v));
+  _mm256_storeu_ps(q, _mm512_extractf32x8_ps(v, 1));
+}
+// Lanes 0, 2, 4 ... of a, then of b; and 1, 3, 5 ...
+SIMD_INLINE vf vevens(vf a, vf b) {
+  return _mm512_permutex2var_ps(a, _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30), b);
+}
+SIMD_INLINE vf vodds(vf a, vf b) {
+  return _mm512_permutex2var_ps(a, _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31), b);
 }
 SIMD_INLINE vf vif_less(vf a, vf b, vf yes, vf no) {
   return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), no, yes);

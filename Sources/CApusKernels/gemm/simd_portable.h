@@ -27,5 +27,17 @@ SIMD_INLINE vf vdiv(vf a, vf b) { return a / b; }
 SIMD_INLINE vf vabs(vf a) { return fabsf(a); }
 SIMD_INLINE vf vraise(vf v, vf low) { return v < low ? low : v; }       // NaN stays
 SIMD_INLINE vf vlower(vf v, vf high) { return v > high ? high : v; }    // NaN stays
-SIMD_INLINE vf vnan_if(vf x, vf v) { return x != x ? NAN : v; }  // of x: NaN
+SIMD_INLINE vf vmost(vf a, vf b) { return a != a || b != b ? NAN : b > a ? b : a; }
+SIMD_INLINE void vstore_halves(float *p, float *q, vf v) {
+  (void)q;
+  *p = v;
+}
+SIMD_INLINE vf vevens(vf a, vf b) {
+  (void)b;
+  return a;
+}
+SIMD_INLINE vf vodds(vf a, vf b) {
+  (void)a;
+  return b;
+}
 SIMD_INLINE vf vif_less(vf a, vf b, vf yes, vf no) { return a < b ? yes : no; }

@@ -33,8 +33,9 @@ typedef struct apusk_conv2d_f32_args {
   int64_t x_pixel_stride, y_pixel_stride;
   int32_t winograd;                 // the algorithm: 0 for the sum above; one of APUSK_WINOGRAD_2 ... 6
   apusk_tail tail;                  // rows are output pixels, columns output channels; bias [cout]
-  // 1: y is [batch, oh / 2, ow / 2, cout], the maxima of 2x2 pixels of the result, as apusk_pool_f32 has them. With one of
-  // Winograd's algorithms and a tail that only adds the bias and has bounds.
+  // 1: y is [batch, oh / 2, ow / 2, cout], the maxima of 2x2 pixels of the result, as apusk_pool_f32 has them. Where
+  // apusk_conv2d_f32_pool_fits: with one of Winograd's algorithms, or with one input channel and up to 8 output channels, and
+  // a tail that only adds the bias and has bounds.
   int32_t pool;
   // Written by apusk_conv2d_f32_plan.
   int64_t rows_per_unit;
