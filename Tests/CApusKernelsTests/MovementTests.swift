@@ -15,6 +15,7 @@ private struct Wide: BitwiseCopyable, Equatable { var low: UInt64, high: UInt64 
     arguments.input = UnsafeRawPointer(input.elements)
     arguments.output = UnsafeMutableRawPointer(output.elements)
     return runEveryWay(output, arguments, &random, label) { level, arguments, plan in
+      arguments.level = level
       apusk_strided_copy_plan(&arguments, &plan)
       return 0
     }
@@ -63,6 +64,15 @@ private struct Wide: BitwiseCopyable, Equatable { var low: UInt64, high: UInt64 
     #expect(last[1] == x[63] && last[19] == x[1])
     #expect(apusk_strided_copy_set_transpose(&arguments, 4, [2, 7, 9, 19], [0, 3, 1, 2]) == 0)
     #expect(Self.strided(last, arguments, count: x.count, &random, "and back") == x)
+  }
+
+  @Test(arguments: [5, 16, 101]) func planesOfBytesBecomePixels(count: Int) {
+    var random = ProductRandom(seed: 90)
+    let x = (0..<(6 * count)).map { _ in UInt8(random.int(0...255)) }
+    var arguments = apusk_strided_copy_args()
+    #expect(apusk_strided_copy_set_transpose(&arguments, 3, [2, 3, Int64(count)], [0, 2, 1]) == 0)
+    let pixels = Self.strided(x, arguments, count: x.count, &random, "\(count) pixels")
+    #expect(pixels == coordinates([2, count, 3]).map { x[($0[0] * 3 + $0[2]) * count + $0[1]] })
   }
 
   @Test func expandRepeats() {

@@ -25,7 +25,7 @@ extension PlanBuilder {
     _ source: BufferID, _ target: BufferID, extents: [Int], order: [Int], elementBytes: Int
   ) throws(ApusError) {
     var base = apusk_strided_copy_args()
-    base.element_bytes = Int32(elementBytes)
+    (base.element_bytes, base.level) = (Int32(elementBytes), level)
     try check(
       apusk_strided_copy_set_transpose(
         &base, Int32(extents.count), extents.map { Int64($0) }, order.map { Int32($0) }))

@@ -1,4 +1,5 @@
-// Kernels that move elements without arithmetic. They have one version for all levels; their plans can not fail.
+// Kernels that move elements without arithmetic. They have one version for all levels, but for
+// the pixels of images of bytes; their plans can not fail.
 #ifndef APUSK_MOVEMENT_H
 #define APUSK_MOVEMENT_H
 
@@ -61,6 +62,8 @@ typedef struct apusk_strided_copy_args {
   int64_t input_offset;  // elements
   int32_t element_bytes;  // 1, 2, 4, 8 or 16
   int32_t rank;           // 1 ... 8
+  int32_t level;          // APUSK_LEVEL_...: pixels of three bytes are put together by AVX2
+  int32_t reserved;
   int64_t shape[APUSK_MAX_RANK];
   int64_t strides[APUSK_MAX_RANK];
 } apusk_strided_copy_args;

@@ -4,12 +4,41 @@
 #include "../include/apusk_movement.h"
 #include "merge_dimensions.h"
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 // Elements of a unit of a one-dimensional copy.
 #define APUSK_STRIDED_COPY_BLOCK 1024
 
 typedef struct sixteen_bytes {
   uint64_t low, high;
 } sixteen_bytes;
+
+// Pixels of three bytes from their planes, 16 at a time; returns how many.
+#if defined(__x86_64__)
+__attribute__((target("avx2"))) static int64_t interleave_bytes(uint8_t *output, const uint8_t *input, int64_t count,
+                                                                int64_t plane) {
+  // Where the bytes of three vectors come from in each plane; 0x80: from another one.
+  uint8_t places[3][3][16];
+  for (int i = 0; i < 48; i++) {
+    for (int p = 0; p < 3; p++) places[p][i / 16][i % 16] = i % 3 == p ? (uint8_t)(i / 3) : 0x80;
+  }
+  __m128i from[9];
+  memcpy(from, places, sizeof from);
+  int64_t pixel = 0;
+  for (; pixel + 16 <= count; pixel += 16, input += 16, output += 48) {
+    const __m128i red = _mm_loadu_si128((const __m128i *)(const void *)input);
+    const __m128i green = _mm_loadu_si128((const __m128i *)(const void *)(input + plane));
+    const __m128i blue = _mm_loadu_si128((const __m128i *)(const void *)(input + 2 * plane));
+    _Pragma("clang loop unroll(full)") for (int v = 0; v < 3; v++) {
+      const __m128i two = _mm_or_si128(_mm_shuffle_epi8(red, from[v]), _mm_shuffle_epi8(green, from[3 + v]));
+      _mm_storeu_si128((__m128i *)(void *)(output + 16 * v), _mm_or_si128(two, _mm_shuffle_epi8(blue, from[6 + v])));
+    }
+  }
+  return pixel;
+}
+#endif
 
 #define ELEMENT uint8_t
 #define ELEMENT_IS_SCALAR 1

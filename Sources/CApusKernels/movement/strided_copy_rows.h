@@ -104,7 +104,13 @@ static void ROWS(const apusk_strided_copy_args *args, int64_t begin, int64_t end
     if (group_stride == 1 && stride != 1 && rows > 1) {
 #if ELEMENT_IS_SCALAR
       if (count == 3) {
-        INTERLEAVE_THREE(output + row * count, input + position, rows, stride);
+        int64_t done = 0;
+#if defined(__x86_64__)
+        if (sizeof(ELEMENT) == 1 && args->level >= APUSK_LEVEL_AVX2) {
+          done = interleave_bytes((uint8_t *)(output + row * count), (const uint8_t *)(input + position), rows, stride);
+        }
+#endif
+        INTERLEAVE_THREE(output + (row + done) * count, input + position + done, rows - done, stride);
       } else
 #endif
         TRANSPOSE_ROWS(output + row * count, input + position, rows, count, stride);
