@@ -312,6 +312,11 @@ LANES_TARGET static void depthwise_bytes(const apusk_integer_depthwise *d, const
   }
 }
 
+LANES_INLINE bool is_sure(lanes_float v) {
+  const __m512 rest = _mm512_sub_ps(v, _mm512_roundscale_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+  return _mm512_cmp_ps_mask(_mm512_abs_ps(rest), _mm512_set1_ps(0.5f - 0x1p-12f), _CMP_GT_OQ) == 0;
+}
+#define QUANTIZE_IS_SURE is_sure
 #include "quantize.h"
 
 const apusk_integer_isa apusk_integer_isa_avx512vnni = {
