@@ -55,6 +55,11 @@ extension KernelBinding {
       }
       let output: BufferID
       if let target { output = target } else { output = try builder.output(node.output(0), shapes.layout) }
+      if function.code == APUSK_BINARY_MUL, type == .float32, node.node.activation == .none, output == a || output == b,
+        try builder.leavesScaling(node.output(0), shapes, factors: output == a ? b : a)
+      {
+        return
+      }
       try builder.emitBinary(
         function.code, type, a, shapes.a, b, shapes.b, to: output, activation: node.node.activation, of: first)
     }

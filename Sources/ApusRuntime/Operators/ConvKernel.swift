@@ -48,6 +48,11 @@ extension KernelBinding {
     if residual != nil { arguments.tail.residual_row_stride = arguments.cout }
     let kernels = apusk_conv_kernels_for(builder.level)
     let source = try builder.pixels(node.input(0))
+    var factors: BufferID?
+    if builder.unscaled == node.input(0) {
+      (factors, arguments.scaled) = (builder.channelFactors, 1)
+      builder.unscaled = -1
+    }
     arguments.x_pixel_stride = Int64(source.stride)
     arguments.winograd = builder.winogradTile(&arguments, weights: node.input(1))
     let target = try builder.outputPixels(try pooledResult(builder, node, &arguments) ?? node.output(0))
@@ -60,7 +65,8 @@ extension KernelBinding {
       builder.expected = expected.indices.map { expected[$0] }
     }
     let convolution = PlacedConvolution(
-      sizes: arguments, input: source.buffer, packed: packed, bias: bias, residual: residual, output: target.buffer)
+      sizes: arguments, input: source.buffer, packed: packed, bias: bias, residual: residual,
+      factors: factors, output: target.buffer)
     try builder.emit(convolution, of: node.input(0), to: node.output(0))
   }
 }
@@ -98,6 +104,7 @@ extension KernelBinding {
     if sizes.winograd == 4 { return "Winograd F(4x4, 3x3): fewer products" }
     if sizes.winograd == 6 { return "Winograd F(6x6, 3x3): fewer products" }
     if sizes.groups > 1 && sizes.groups == sizes.cin { return "depthwise: one input channel a group" }
+    if sizes.scaled != 0 { return "product of pixels: 1x1, scaled channel by channel" }
     let isPixelwise = sizes.kh == 1 && sizes.kw == 1 && sizes.stride_h == 1 && sizes.stride_w == 1
     if isPixelwise && sizes.oh == sizes.ih && sizes.ow == sizes.iw { return "product of pixels: 1x1" }
     return "direct: windows of pixels"

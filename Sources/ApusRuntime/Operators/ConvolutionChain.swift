@@ -8,6 +8,7 @@ struct PlacedConvolution {
   let packed: BufferID
   let bias: BufferID?
   let residual: BufferID?
+  let factors: BufferID?
   let output: BufferID
 
   /// `sizes` as a plan left them, with addresses.
@@ -17,6 +18,7 @@ struct PlacedConvolution {
     arguments.w = UnsafePointer(pointers.floats(packed))
     arguments.y = pointers.floats(output)
     arguments.tail.bias = UnsafePointer(pointers.floats(bias))
+    arguments.scale = UnsafePointer(pointers.floats(factors))
     arguments.tail.residual = UnsafePointer(pointers.floats(residual))
     return arguments
   }
@@ -62,9 +64,10 @@ extension PlanBuilder {
     var plan = apusk_plan()
     try check(apusk_conv2d_f32_plan(kernels, &sizes, &plan))
     let base = sizes
-    try emit(plan, [convolution.input, convolution.packed, convolution.bias, convolution.residual, convolution.output]) {
-      convolution.arguments(base, $0)
-    }
+    let touched = [
+      convolution.input, convolution.packed, convolution.bias, convolution.residual, convolution.factors, convolution.output,
+    ]
+    try emit(plan, touched) { convolution.arguments(base, $0) }
     lastConvolutions = ConvolutionChain(links: [convolution], result: result)
   }
 }

@@ -62,6 +62,9 @@ final class PlanBuilder {
   private var isAbsorbed: [Bool]
   /// What the last step computes, if that is convolutions.
   var lastConvolutions: ConvolutionChain?
+  /// A value that still lacks a factor for each channel, which its only reader applies; -1: none.
+  var unscaled: ValueID = -1
+  var channelFactors: BufferID?
   /// Of the next step: which of an operator's kernels it is, and what for.
   var note: StaticString = ""
   /// Of the next step: see `PlannedStep`.
@@ -321,6 +324,9 @@ final class PlanBuilder {
     if base(of: source) != source.index { buffers[base(of: source)].values.append(id) }
     setBuffer(source, of: id, layout)
   }
+
+  /// Declares that whoever reads a value reads this buffer, too.
+  func keep(_ buffer: BufferID, for id: ValueID) { buffers[base(of: buffer)].values.append(id) }
 
   private func setBuffer(_ buffer: BufferID, of id: ValueID, _ layout: Layout) {
     if layout == .plain { plain[Int(id)] = buffer } else { channelsLast[Int(id)] = buffer }

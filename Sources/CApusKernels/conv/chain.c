@@ -146,7 +146,7 @@ int32_t apusk_conv_chain_plan(const apusk_conv_kernels *kernels, apusk_conv_chai
     apusk_plan alone;
     if (apusk_conv2d_f32_plan(kernels, conv, &alone) != 0 || alone.units == 0) return 100;
     const apusk_conv_shape shape = apusk_conv_shape_of(conv, kernels->gemm->nr);
-    if (!takes_bands(conv, &shape) || (i == 1 && shape.variant != APUSK_CONV_DEPTHWISE)) return 100;
+    if (conv->scaled || !takes_bands(conv, &shape) || (i == 1 && shape.variant != APUSK_CONV_DEPTHWISE)) return 100;
     if (i + 1 < args->count) {
       const apusk_conv2d_f32_args *next = conv + 1;
       if (conv->tail.residual || conv->y_pixel_stride != conv->cout || next->x_pixel_stride != conv->cout ||

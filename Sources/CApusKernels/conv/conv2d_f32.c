@@ -56,6 +56,9 @@ static void run_pixels(const apusk_conv_isa *isa, const apusk_conv2d_f32_args *a
       block.residual = tail->residual + row * tail->residual_row_stride + column * tail->residual_column_stride;
     }
     if (shape->variant == APUSK_CONV_POINTWISE) {
+      if (args->scaled) {  // what is in the L2 cache after that
+        isa->scale((float *)args->x + row * args->x_pixel_stride, block.rows, args->x_pixel_stride, args->scale, args->cin);
+      }
       block.a = args->x + row * args->x_pixel_stride + source.first_channel;
       block.a_row = args->x_pixel_stride;
       block.a_k = 1;

@@ -28,6 +28,7 @@ struct apusk_conv_isa {
   const apusk_gemm_isa *gemm;
   int32_t lanes;  // of a vector; 1 where there are no depthwise_seven
   void (*depthwise)(const apusk_depthwise *row);
+  void (*scale)(float *x, int64_t rows, int64_t stride, const float *scale, int64_t count);  // x[r, i] *= scale[i]
   void (*depthwise_seven[APUSK_DEPTHWISE_ALL_KINDS])(const apusk_depthwise_seven *seven);
   apusk_winograd_transforms winograd;
   void (*lone)(const apusk_lone_rows *rows);
@@ -109,6 +110,7 @@ int32_t apusk_conv_chain_f32_run(const apusk_conv_isa *isa, const apusk_conv_cha
       .gemm = &gemm_isa,                                                                                      \
       .lanes = VL,                                                                                            \
       .depthwise = depthwise_row,                                                                             \
+      .scale = scale_rows,                                                                                    \
       .depthwise_seven = {DEPTHWISE_SEVENS, grouped_3_1, grouped_3_2},                                        \
       .winograd = {winograd_input, winograd_output, winograd_pool},                                           \
       .lone = lone_rows,                                                                                     \

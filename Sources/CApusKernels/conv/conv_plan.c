@@ -67,7 +67,8 @@ static int32_t check(const apusk_conv_kernels *kernels, const apusk_conv2d_f32_a
       !in_range(a->dilation_h, 1) || !in_range(a->dilation_w, 1) || !in_range(a->pad_top, 0) ||
       !in_range(a->pad_left, 0) || !in_range(a->x_pixel_stride, a->cin) || !in_range(a->y_pixel_stride, a->cout) ||
       a->tail.activation < 0 || a->tail.activation >= APUSK_ACTIVATION_COUNT || !algorithm_fits(a) ||
-      (a->winograd && !apusk_conv2d_f32_winograd_fits(a)) || (a->pool != 0 && !apusk_conv2d_f32_pool_fits(a))) {
+      (a->winograd && !apusk_conv2d_f32_winograd_fits(a)) || (a->pool != 0 && !apusk_conv2d_f32_pool_fits(a)) ||
+      (a->scaled && (a->groups != 1 || apusk_conv_shape_of(a, kernels->gemm->nr).variant != APUSK_CONV_POINTWISE))) {
     return 100;
   }
   int64_t floats;
@@ -122,7 +123,7 @@ static int32_t cut_pixels(const apusk_conv_isa *isa, apusk_conv2d_f32_args *args
                           apusk_plan *plan) {
   int64_t pixels = args->batch * args->oh * args->ow, speed = isa->gemm->multiplies_per_us, mr = isa->gemm->kernels.mr;
   double each = (double)shape->k * isa->gemm->kernels.nr, wanted = 10.0 * (double)speed;
-  if (pixels <= 2 && args->groups == 1) {
+  if (pixels <= 2 && args->groups == 1 && !args->scaled) {
     args->rows_per_unit = pixels;
     plan->grain = apusk_gemm_cut_wide(isa->gemm, pixels, shape->panels, isa->gemm->wide_panels[pixels - 1], each,
                                       &args->panels_per_unit);
@@ -136,6 +137,7 @@ static int32_t cut_pixels(const apusk_conv_isa *isa, apusk_conv2d_f32_args *args
   double block = each * (double)(args->rows_per_unit * shape->panels);
   if (pixels <= 2 * mr) wanted = unit_time(isa, block, 10.0) * (double)speed;
   int64_t parts = block <= 2.0 * wanted ? 1 : (int64_t)(block / wanted);
+  if (args->scaled) parts = 1;  // who scales pixels is who reads them
   args->panels_per_unit = parts >= shape->panels ? 1 : shape->panels / parts;
   plan->grain = apusk_gemm_grain(each * (double)args->rows_per_unit * (double)args->panels_per_unit, speed);
   int64_t most = pixels < APUSK_GEMM_BLOCK_ROWS ? pixels : APUSK_GEMM_BLOCK_ROWS;  // run_pixels joins blocks

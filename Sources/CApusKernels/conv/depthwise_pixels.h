@@ -41,6 +41,14 @@ SIMD_TARGET static void depthwise_row(const apusk_depthwise *d) {
   }
 }
 
+SIMD_TARGET static void scale_rows(float *x, int64_t rows, int64_t stride, const float *scale, int64_t count) {
+  for (int64_t row = 0; row < rows; row++, x += stride) {
+    int64_t i = 0;
+    for (; i + VL <= count; i += VL) vstore(x + i, vmul(vload(x + i), vload(scale + i)));
+    if (i < count) vstore_n(x + i, vmul(vload_n(x + i, count - i), vload_n(scale + i, count - i)), count - i);
+  }
+}
+
 // Channel number `channel` of the group of each lane, from the input channels beside c on.
 SIMD_INLINE vf depthwise_group_input(const float *x, vf input, int64_t c, int64_t group, int64_t channel) {
 #if VL == 1

@@ -37,6 +37,10 @@ typedef struct apusk_conv2d_f32_args {
   // apusk_conv2d_f32_pool_fits: with one of Winograd's algorithms, or with one input channel and up to 8 output channels, and
   // a tail that only adds the bias and has bounds.
   int32_t pool;
+  // 1: x[..., ci] * scale[ci], rounded, stands for x[..., ci], and is written over it. For 1x1 convolutions of one group, stride
+  // 1, without padding.
+  int32_t scaled;
+  const float *scale;  // [cin]
   // Written by apusk_conv2d_f32_plan.
   int64_t rows_per_unit;
   int64_t panels_per_unit;
