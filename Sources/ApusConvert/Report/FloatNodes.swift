@@ -147,9 +147,12 @@ public struct FloatNodes: Sendable {
 
   /// Whether an operand is a constant, or one that is stored in another form.
   private func isWeights(_ id: ValueID) -> Bool {
-    if isConstant(id) { return true }
-    guard let writer = writers[id] else { return false }
-    return isDequantize(writer) || writer.isStandard("Reshape") ? isWeights(writer.inputs[0]) : false
+    var id = id
+    while !isConstant(id) {
+      guard let writer = writers[id], isDequantize(writer) || writer.isStandard("Reshape") else { return false }
+      id = writer.inputs[0]
+    }
+    return true
   }
 
   private func reason(ofWeights id: ValueID) -> String? {

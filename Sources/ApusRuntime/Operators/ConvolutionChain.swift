@@ -11,7 +11,7 @@ struct PlacedConvolution {
   let factors: BufferID?
   let output: BufferID
 
-  /// `sizes` as a plan left them, with addresses.
+  /// `sizes` with addresses.
   func arguments(_ sizes: apusk_conv2d_f32_args, _ pointers: PointerTable) -> apusk_conv2d_f32_args {
     var arguments = sizes
     arguments.x = UnsafePointer(pointers.floats(input))
@@ -46,8 +46,8 @@ extension PlanBuilder {
       var plan = apusk_plan()
       if links.count <= Int(APUSK_CONV_CHAIN_MOST), apusk_conv_chain_plan(kernels, &chain, &plan) == 0 {
         withdrawLastStep(making: convolution.input)
-        var touched = [links[0].input, convolution.residual, convolution.output]
-        for link in links { touched += [link.packed, link.bias] }
+        var touched: [BufferID?] = [links[0].input, convolution.output]
+        for link in links { touched += [link.packed, link.bias, link.residual] }
         let base = chain
         note = "in bands, with the convolution before"
         try emit(plan, touched) { pointers in

@@ -26,6 +26,7 @@ typedef struct bands {
 } bands;
 
 #define BANDS_BYTES 128
+_Static_assert(sizeof(bands) <= BANDS_BYTES, "what stands at the front of the scratch");
 
 typedef struct chain {
   const apusk_conv_isa *isa;
@@ -118,11 +119,12 @@ int32_t apusk_conv_chain_f32_run(const apusk_conv_isa *isa, const apusk_conv_cha
 
 // --- Planning ---
 
-// Whether a convolution can be done band by band; those with many weights would read them again for each.
+// Whether a convolution can be done band by band; those with many weights would read them again for each. Of 1x1 ones those
+// alone that are plain products of the whole image: without the padding, as in a band inside of the image, others become such.
 static bool takes_bands(const apusk_conv2d_f32_args *conv, const apusk_conv_shape *shape) {
   if (shape->variant == APUSK_CONV_DEPTHWISE) return shape->group_cout == 1;
   return conv->groups == 1 && shape->group_floats <= MOST_WEIGHTS &&
-         (shape->variant == APUSK_CONV_POINTWISE || shape->variant == APUSK_CONV_ROWS);
+         (shape->variant == APUSK_CONV_POINTWISE || (shape->variant == APUSK_CONV_ROWS && conv->kh * conv->kw > 1));
 }
 
 // Rows of the images between that a band of so many output rows takes. Returns their floats.
@@ -149,7 +151,7 @@ int32_t apusk_conv_chain_plan(const apusk_conv_kernels *kernels, apusk_conv_chai
     if (conv->scaled || !takes_bands(conv, &shape) || (i == 1 && shape.variant != APUSK_CONV_DEPTHWISE)) return 100;
     if (i + 1 < args->count) {
       const apusk_conv2d_f32_args *next = conv + 1;
-      if (conv->tail.residual || conv->y_pixel_stride != conv->cout || next->x_pixel_stride != conv->cout ||
+      if (conv->y_pixel_stride != conv->cout || next->x_pixel_stride != conv->cout ||
           next->cin != conv->cout || next->ih != conv->oh || next->iw != conv->ow || next->batch != conv->batch) {
         return 100;
       }

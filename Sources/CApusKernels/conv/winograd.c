@@ -24,6 +24,7 @@ typedef struct kept {
   int64_t block;  // of all groups
 } kept;
 #define KEPT_FLOATS 16
+_Static_assert(sizeof(kept) <= KEPT_FLOATS * sizeof(float), "what stands at the front of the scratch");
 
 // What lies in scratch: a `kept`, a pixel of zeros, the transformed input [tiles, points, cin], the products [tiles, points,
 // nr]: a transform writes or reads one piece of memory.
@@ -180,8 +181,10 @@ static void multiply(const apusk_gemm_isa *isa, const apusk_conv2d_f32_args *arg
   for (int64_t point = 0; point < points; point++) {
     int64_t begin, end;
     tiles_of_point(args, l, point, &begin, &end);
-    begin = begin > first ? begin - first : 0;
     end = end < first + tiles ? end - first : tiles;
+    begin = begin > first ? begin - first : 0;
+    // Points that no tile of the block has.
+    if (begin > tiles) begin = tiles;
     const int64_t rows = end > begin ? end - begin : 0;
     int64_t count = apusk_divide_up(rows, isa->kernels.mr);
     if (count == 1 && rows > 7 && next_b) count = 2;
@@ -279,8 +282,8 @@ void apusk_winograd_cut(const apusk_conv_isa *isa, apusk_conv2d_f32_args *args, 
   double tile_panel = (double)shape->k * nr * apusk_winograd_points(args) /
                       (double)((l.y[0] + l.y[1]) * (l.x[0] + l.x[1]) * apusk_conv_taps(args));
   double wanted = 20.0 * (double)isa->gemm->multiplies_per_us, each = tile_panel * (double)shape->panels;
-  int64_t units = (int64_t)(each * (double)l.tiles / wanted);
-  if (units > 16) units = 16;
+  const double units_of_time = each * (double)l.tiles / wanted;
+  int64_t units = units_of_time < 16 ? (int64_t)units_of_time : 16;
   int64_t rows = units > 1 ? apusk_divide_up(apusk_divide_up(l.tiles, units), mr) * mr : l.tiles;
   if (rows > most) rows = most;
   if (rows < least) rows = least;
@@ -290,8 +293,8 @@ void apusk_winograd_cut(const apusk_conv_isa *isa, apusk_conv2d_f32_args *args, 
   // Parts of the panels transform the input again: only where there are few blocks, and no narrower than PART_COLUMNS.
   if (blocks * args->groups < 8) {
     int64_t parts = shape->panels / apusk_divide_up(PART_COLUMNS, nr);
-    int64_t useful = (int64_t)(each * (double)args->rows_per_unit / wanted);
-    if (parts > useful) parts = useful;
+    const double useful = each * (double)args->rows_per_unit / wanted;
+    if ((double)parts > useful) parts = (int64_t)useful;
     if (parts > 1) args->panels_per_unit = apusk_divide_up(shape->panels, parts);
   }
   plan->scratch_bytes = layout_of(args, shape, nr, args->rows_per_unit).floats * (int64_t)sizeof(float);

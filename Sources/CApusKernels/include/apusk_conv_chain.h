@@ -13,8 +13,7 @@ extern "C" {
 #define APUSK_CONV_CHAIN_MOST 3
 
 typedef struct apusk_conv_chain_args {
-  // Each as apusk_conv2d_f32_plan left it. The x of the first is read and the y of the last is written; pixels between two lie
-  // without a gap. Only the last may have a residual.
+  // Of the first x is read, of the last y is written; what is between two lies without gaps. Planned by apusk_conv_chain_plan.
   apusk_conv2d_f32_args convolutions[APUSK_CONV_CHAIN_MOST];
   int64_t count;  // 2 or 3
   // Written by apusk_conv_chain_plan.

@@ -58,7 +58,7 @@ void apusk_integer_cut(const apusk_integer_isa *isa, int64_t rows, int64_t panel
   }
   if (block > most_rows) block = most_rows;
   *rows_per_unit = divide_up(rows, divide_up(rows, block));
-  const double whole = multiplies * (double)(apusk_integer_rows_of_time(*rows_per_unit) * panels);
+  const double whole = multiplies * ((double)apusk_integer_rows_of_time(*rows_per_unit) * (double)panels);
   int64_t parts = whole <= 2.0 * wanted ? 1 : (int64_t)(whole / wanted);
   // Few rows wait for the bytes of B, which two threads read in half the time.
   if (parts == 1 && rows < 8 && whole > 0.5 * wanted) parts = 2;
