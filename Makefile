@@ -31,9 +31,9 @@ install: libapus ## Install libapus, headers, pkg-config and CMake files under P
 install-full: libapus-full ## Install libapus-full beside it
 	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' tools/install-libapus --name apus-full
 
-bench: libapus ## Measure Apus beside other runtimes; tables and a plot into build/bench/
+bench: libapus ## Measure Apus beside other runtimes; tables and a plot into build/bench/ (BENCH='--seconds 0.5': sooner)
 	@tools/install-deps bench
-	@Benchmarks/run
+	@Benchmarks/run $(BENCH)
 	@Benchmarks/kernels
 
 quantization-report: ## Train, quantize by each scheme, compare accuracy, size and time with float and with other runtimes
