@@ -57,7 +57,9 @@ int64_t apusk_conv2d_f32_packed_bytes(const apusk_conv_kernels *kernels, const a
 int32_t apusk_conv2d_f32_pool_fits(const apusk_conv2d_f32_args *args) {
   const apusk_tail *tail = &args->tail;
   return args->pool == 1 && args->oh > 1 && args->ow > 1 && !tail->residual && tail->scale == 1.0f &&
-         apusk_activation_is_bound(tail->activation) && (args->winograd != 0 || apusk_conv_shape_of(args, 16).lone);
+         apusk_activation_is_bound(tail->activation) &&
+         (args->winograd != 0 || (args->cin == 1 && args->cout <= 8 && args->kh <= APUSK_GEMM_CHAIN &&
+                                  args->kw <= APUSK_GEMM_CHAIN && apusk_conv_shape_of(args, 16).lone));
 }
 
 static int32_t check(const apusk_conv_kernels *kernels, const apusk_conv2d_f32_args *a) {
@@ -67,8 +69,7 @@ static int32_t check(const apusk_conv_kernels *kernels, const apusk_conv2d_f32_a
       !in_range(a->dilation_h, 1) || !in_range(a->dilation_w, 1) || !in_range(a->pad_top, 0) ||
       !in_range(a->pad_left, 0) || !in_range(a->x_pixel_stride, a->cin) || !in_range(a->y_pixel_stride, a->cout) ||
       a->tail.activation < 0 || a->tail.activation >= APUSK_ACTIVATION_COUNT || !algorithm_fits(a) ||
-      (a->winograd && !apusk_conv2d_f32_winograd_fits(a)) || (a->pool != 0 && !apusk_conv2d_f32_pool_fits(a)) ||
-      (a->scaled && (a->groups != 1 || apusk_conv_shape_of(a, kernels->gemm->nr).variant != APUSK_CONV_POINTWISE))) {
+      (a->winograd && !apusk_conv2d_f32_winograd_fits(a)) || (a->pool != 0 && !apusk_conv2d_f32_pool_fits(a))) {
     return 100;
   }
   int64_t floats;
@@ -77,6 +78,8 @@ static int32_t check(const apusk_conv_kernels *kernels, const apusk_conv2d_f32_a
       apusk_conv2d_f32_packed_bytes(kernels, a) < 0) {
     return 301;
   }
+  // Sizes are known to be small enough for the products of a shape.
+  if (a->scaled && (a->groups != 1 || apusk_conv_shape_of(a, kernels->gemm->nr).variant != APUSK_CONV_POINTWISE)) return 100;
   return 0;
 }
 
