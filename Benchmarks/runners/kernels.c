@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apusk_block_weights.h"
 #include "apusk_conv.h"
 #include "apusk_gemm_half.h"
 #include "machine.h"
@@ -119,6 +120,41 @@ static void measure_product(const measurement *measurement, int64_t m, int64_t n
   print_time(measurement, name, 2.0 * (double)m * (double)n * (double)k, (half ? 2.0 : 4.0) * (double)k * (double)n,
              (turns){&plan, (const char *)args, sizeof *args, copies});
   free(a), free(b), free(c), free(args);
+}
+
+// One row by weights of 4 or 8 bits in blocks with a float16 scale each; the row is made digits before, once.
+static void measure_blocks(const measurement *measurement, int64_t n, int64_t k, int32_t bits, int64_t block) {
+  char name[NAME_BYTES];
+  snprintf(name, sizeof name, "product 1 x %lld x %lld, int%d, blocks of %lld", (long long)n, (long long)k, bits,
+           (long long)block);
+  if (strstr(name, measurement->wanted) == NULL) {
+    return;
+  }
+  apusk_block_weights weights = {
+      .k = k, .n = n, .block = block, .bits = bits, .scale_type = APUSK_FLOAT16, .zero = 1 << (bits - 1)};
+  const size_t q_bytes = (size_t)apusk_block_q_bytes(&weights), scale_bytes = (size_t)apusk_block_scale_bytes(&weights);
+  float *a = floats((size_t)k), *c = floats((size_t)n), *q = floats(q_bytes / sizeof *q);
+  float *scales = floats(scale_bytes / sizeof *scales);
+  float *digits = floats((size_t)apusk_block_digits_bytes(&weights) / sizeof *digits);
+  uint16_t *halves = (uint16_t *)scales;
+  for (size_t i = 0; i < scale_bytes / sizeof *halves; i++) {
+    halves[i] = 0x1000 | (halves[i] & 0x03ff);  // small
+  }
+  weights.q = (const uint8_t *)q;
+  weights.scales = scales;
+  const apusk_block_digits_args row = {.a = a, .a_row_stride = k, .rows = 1, .digits = digits, .weights = weights};
+  apusk_block_product_args args = {
+      .digits = digits, .rows = 1, .c = c, .c_row_stride = n, .tail = apusk_tail_none(), .weights = weights};
+  apusk_plan first, plan;
+  if (apusk_block_digits_plan(measurement->level, &row, &first) != 0 ||
+      apusk_block_product_plan(measurement->level, &args, &plan) != 0) {
+    fail("apusk_block_product_plan");
+  }
+  apusp_worker worker = {0};
+  first.kernel(&row, 0, first.units, &worker);
+  print_time(measurement, name, 2.0 * (double)n * (double)k, (double)(q_bytes + scale_bytes),
+             (turns){&plan, (const char *)&args, sizeof args, 1});
+  free(a), free(c), free(q), free(scales), free(digits);
 }
 
 // A convolution of an image of size x size pixels, padded so that stride 1 keeps its size. Depthwise where cin and groups are the
@@ -230,6 +266,11 @@ int main(int argc, char **argv) {
     measure_product(&m, halves[i][0], halves[i][1], halves[i][2], false, APUSK_FLOAT16);
     measure_product(&m, halves[i][0], halves[i][1], halves[i][2], false, APUSK_BFLOAT16);
   }
+  // Weights of 8 and 4 bits, 64 MB of them.
+  measure_blocks(&m, 8192, 8192, 8, 128);
+  measure_blocks(&m, 8192, 8192, 8, 32);
+  measure_blocks(&m, 16384, 8192, 4, 128);
+  measure_blocks(&m, 16384, 8192, 4, 32);
   static const convolution convolutions[] = {
       // ResNet-50's
       {224, 3, 64, 7, 2, 1, 0},   {56, 64, 64, 1, 1, 1, 0},    {56, 64, 64, 3, 1, 1, 0},    {56, 64, 256, 1, 1, 1, 0},
