@@ -7,7 +7,7 @@ extension PlanBuilder {
   func leavesScaling(_ product: ValueID, _ shapes: BinaryShapes, factors: BufferID) throws(ApusError) -> Bool {
     let image = try extents(product)
     // From so many pixels on there are blocks of them for many threads.
-    guard unscaled < 0, shapes.layout == .channelsLast, image.count == 4, image[0] * image[2] * image[3] >= 196,
+    guard unscaled == nil, shapes.layout == .channelsLast, image.count == 4, image[0] * image[2] * image[3] >= 196,
       shapes.a == [image[1]] || shapes.b == [image[1]],
       let (reader, _) = try onlyReader(of: product), reader.node.node.domain == .onnx,
       reader.node.node.operatorName == "Conv", reader.node.quantized == nil, reader.input(0) == product
@@ -18,7 +18,7 @@ extension PlanBuilder {
     guard weights[1...] == [image[1], 1, 1], result[2...] == image[2...] else { return false }
     for stride in reader.attributes.ints("strides") ?? [] where stride != 1 { return false }
     keep(factors, for: product)
-    (unscaled, channelFactors) = (product, factors)
+    unscaled = (product, factors)
     return true
   }
 }

@@ -49,9 +49,9 @@ extension KernelBinding {
     let kernels = apusk_conv_kernels_for(builder.level)
     let source = try builder.pixels(node.input(0))
     var factors: BufferID?
-    if builder.unscaled == node.input(0) {
-      (factors, arguments.scaled) = (builder.channelFactors, 1)
-      builder.unscaled = -1
+    if let left = builder.unscaled, left.value == node.input(0) {
+      (factors, arguments.scaled) = (left.factors, 1)
+      builder.unscaled = nil
     }
     arguments.x_pixel_stride = Int64(source.stride)
     arguments.winograd = builder.winogradTile(&arguments, weights: node.input(1))

@@ -62,9 +62,8 @@ final class PlanBuilder {
   private var isAbsorbed: [Bool]
   /// What the last step computes, if that is convolutions.
   var lastConvolutions: ConvolutionChain?
-  /// A value that still lacks a factor for each channel, which its only reader applies; -1: none.
-  var unscaled: ValueID = -1
-  var channelFactors: BufferID?
+  /// A value that still lacks a factor for each channel, which its only reader applies.
+  var unscaled: (value: ValueID, factors: BufferID)?
   /// Of the next step: which of an operator's kernels it is, and what for.
   var note: StaticString = ""
   /// Of the next step: see `PlannedStep`.
